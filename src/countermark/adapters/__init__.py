@@ -1,0 +1,1 @@
+"""The outside world: HTTP, registries, disk, key hardware."""

@@ -1,0 +1,211 @@
+"""Every error we raise, on one screen.
+
+CountermarkError            code             exit  HTTP   whose fault, what to do
+├─ InputError                 bad-input          2    400   the caller's words
+│  └─ ConfigError             bad-config         2    500   the operator's files; carries file, line, path
+├─ EvidenceError              (each its own)     1    403   someone else's bytes ...
+│  ├─ MalformedError          malformed                     ... do not parse; carries a path
+│  ├─ SignatureError          bad-signature                 ... do not verify
+│  ├─ ChainError              bad-chain                     ... do not lead to a trusted root
+│  ├─ ExpiredError            expired                       ... are past their time
+│  ├─ RollbackError           rollback                      ... are older than what we have seen
+│  ├─ ThresholdError          below-threshold               ... are too few
+│  └─ NotLoggedError          not-logged                    ... are not in the log
+├─ KeyAccessError             no-key             4    500   we cannot open our own key
+├─ RefusedError               refused            4    401   a server says we may not
+└─ UnavailableError           unavailable        3    503   we could not find out; may differ later
+   └─ NotFoundError           not-found          3    404   the server answered that there is no such thing
+
+Exit 0 is allowed or done, 1 denied, 3 unknown, 70 a bug. An untrusted image is not an error: it is a
+Decision. EvidenceError is raised by pure code, caught by a verifier's loop, and kept as a Rejection.
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """One stable word per way to be wrong: what tests, JSON and users see."""
+
+    BAD_INPUT = "bad-input"
+    BAD_CONFIG = "bad-config"
+    MALFORMED = "malformed"
+    BAD_SIGNATURE = "bad-signature"
+    BAD_CHAIN = "bad-chain"
+    EXPIRED = "expired"
+    ROLLBACK = "rollback"
+    BELOW_THRESHOLD = "below-threshold"
+    NOT_LOGGED = "not-logged"
+    NO_KEY = "no-key"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    NOT_FOUND = "not-found"
+    BUG = "bug"
+    # evidence, in more detail
+    TOO_LARGE = "too-large"  # more bytes, members or levels than limits.py allows
+    CHECKSUM = "checksum"  # bytes are not those that a signed file, or the address, names
+    MIXED = "mixed"  # files of different publications put together
+    FREEZE = "freeze"  # something seen before is withheld now
+    PIN = "pin"  # a root that is not the one pinned
+    ROOT_ROTATION = "root-rotation"  # a new root that the old one does not vouch for
+    KEY_ID = "key-id"  # a key under an identifier that is not its own
+    NO_SIGNATURES = "no-signatures"
+    BAD_ROLE = "bad-role"  # a role name or delegation that the format does not allow
+    UNSIGNED = "unsigned"  # nobody has vouched for this repository or tag
+    MOVED_TAG = "moved-tag"  # the tag points to another digest than the signed one
+    WRONG_SUBJECT = "wrong-subject"  # vouches for another image
+    FIRST_USE = "first-use"  # a pin is required and there is none
+    STALE = "stale"  # too old an answer, and no fresh one to be had
+    # our own doings
+    KEY_EXISTS = "key-exists"
+    PASSPHRASE = "passphrase"
+    VERSION_CONFLICT = "version-conflict"
+    NO_SPACE = "no-space"
+    INSECURE = "insecure"
+    NOT_SUPPORTED = "not-supported"
+
+
+class CountermarkError(Exception):
+    """What happened, to what; ``hint`` says what to do next, ``code`` names it for programs.
+
+    Attributes:
+        code: the stable code.
+        hint: the next action for a person, or empty.
+        exit_status: what the command line ends with.
+        http_status: what a service of ours answers.
+    """
+
+    code: Code = Code.BUG
+    exit_status: int = 70
+    http_status: int = 500
+
+    def __init__(self, message: str, *, code: Code | None = None, hint: str = "") -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        self.hint = hint
+
+
+class InputError(CountermarkError):
+    """The caller's words are wrong."""
+
+    code = Code.BAD_INPUT
+    exit_status = 2
+    http_status = 400
+
+
+class ConfigError(InputError):
+    """A file of the operator's is wrong; the message begins with file, line and path where known."""
+
+    code = Code.BAD_CONFIG
+    http_status = 500
+
+    def __init__(
+        self, message: str, *, file: str = "", line: int = 0, path: str = "", hint: str = ""
+    ) -> None:
+        where = file + (f":{line}" if line else "") + (f": {path}" if path else "")
+        super().__init__(f"{where}: {message}" if where else message, hint=hint)
+        self.file, self.line, self.path = file, line, path
+
+
+class EvidenceError(CountermarkError):
+    """Someone else's bytes are not what they must be; ``path`` is the place inside them."""
+
+    code = Code.MALFORMED
+    exit_status = 1
+    http_status = 403
+
+    def __init__(
+        self, message: str, *, code: Code | None = None, path: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.path = path
+
+
+class MalformedError(EvidenceError):
+    """The bytes do not parse, or break a limit."""
+
+    code = Code.MALFORMED
+
+
+class SignatureError(EvidenceError):
+    """A signature does not verify."""
+
+    code = Code.BAD_SIGNATURE
+
+
+class ChainError(EvidenceError):
+    """The keys do not lead to a trusted root."""
+
+    code = Code.BAD_CHAIN
+
+
+class ExpiredError(EvidenceError):
+    """The evidence is past its time."""
+
+    code = Code.EXPIRED
+
+
+class RollbackError(EvidenceError):
+    """The evidence is older than what we have seen."""
+
+    code = Code.ROLLBACK
+
+
+class ThresholdError(EvidenceError):
+    """Too few valid signatures."""
+
+    code = Code.BELOW_THRESHOLD
+
+
+class NotLoggedError(EvidenceError):
+    """The evidence is not in the transparency log."""
+
+    code = Code.NOT_LOGGED
+
+
+class KeyAccessError(CountermarkError):
+    """A private key of ours cannot be found or opened."""
+
+    code = Code.NO_KEY
+    exit_status = 4
+
+
+class RefusedError(CountermarkError):
+    """A server says that we may not; ``status`` is its HTTP status, ``body`` what it said (at most 1 KiB)."""
+
+    code = Code.REFUSED
+    exit_status = 4
+    http_status = 401
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        body: bytes = b"",
+        code: Code | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status, self.body = status, body[:1024]
+
+
+class UnavailableError(CountermarkError):
+    """We could not find out; ``status`` is the server's HTTP status, 0 where no answer came at all."""
+
+    code = Code.UNAVAILABLE
+    exit_status = 3
+    http_status = 503
+
+    def __init__(
+        self, message: str, *, status: int = 0, code: Code | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status = status
+
+
+class NotFoundError(UnavailableError):
+    """The server answered that it has no such thing."""
+
+    code = Code.NOT_FOUND
+    http_status = 404

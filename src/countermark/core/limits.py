@@ -1,0 +1,54 @@
+"""Every bound on untrusted input, in one table, with its reason.
+
+Sizes are bytes, times seconds. A number without another's choice beside it is ours alone.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# JSON -----------------------------------------------------------------------------------------
+JSON_BYTES = 16 * MIB  # any JSON not bounded more closely below
+JSON_DEPTH = 64  # TUF needs 7, OCI 6; deeper is an attack on a recursive parser
+JSON_INTEGER = 2**53 - 1  # beyond it Go's canonical JSON (float64) no longer agrees with itself
+
+# Notary v1 (notary/const.go and storage/httpstore.go, v0.7.0) ------------------------------------
+TIMESTAMP_BYTES = 1 * MIB  # notary: MaxTimestampSize
+METADATA_BYTES = 100 * MIB  # notary: MaxDownloadSize, for a file whose length nobody has signed
+KEY_RESPONSE_BYTES = 256 * KIB  # notary: maxKeySize
+ERROR_BODY_BYTES = 1 * KIB  # notary reads no more of an error body
+ROLE_NAME_CHARS = 255  # notary: a role name is shorter than 256; its database column too
+DELEGATIONS = 1_000  # roles of one tree; every one is downloaded. notary: none
+ROOT_ROTATIONS = 1_024  # root files fetched one by one after a long absence. python-tuf: 256
+SIGNATURES_PER_FILE = 256  # each costs a verification. notary: none
+
+# Notary v1 server --------------------------------------------------------------------------------
+UPLOAD_BYTES = (
+    110 * MIB
+)  # a whole publish: one file at the client's own limit, and room for the rest
+UPLOAD_PARTS = 256  # roles in one publish. notary: none
+CHANGEFEED_RECORDS = 1_000  # one page. notary: none
+
+# Registry (OCI distribution 1.1) -------------------------------------------------------------------
+MANIFEST_BYTES = (
+    4 * MIB
+)  # distribution-spec: registries should take 4 MiB; distribution and containerd: 4 MiB
+INDEX_MANIFESTS = 4_096  # children of one index
+LAYERS = 4_096  # of one image; moby stops at 125
+TAG_PAGE = 1_000  # tags in one answer when the client asks for no number
+TOKEN_BYTES = 256 * KIB  # answer of a token server
+BLOB_CHUNK = 1 * MIB  # read or written at once
+
+# HTTP client ---------------------------------------------------------------------------------------
+CONNECT_SECONDS = 30.0  # docker's trust client: 30
+READ_SECONDS = (
+    60.0  # between two reads of one answer; docker's trust client: none, so it hangs for ever
+)
+HEADER_BYTES = 64 * KIB  # all header lines of one answer; Go: 1 MiB
+HEADER_LINES = 128
+REDIRECTS = 5  # Go and curl: 10, 50
+RETRIES = 2  # further tries of an idempotent request that met 429, 502, 503, 504 or a reset
+
+# Key files -----------------------------------------------------------------------------------------
+KEY_FILE_BYTES = 1 * MIB  # docker reads 1 MiB of a public key
+KDF_ITERATIONS = 10_000_000  # the most that a foreign key file may ask of us
+POLICY_BYTES = 1 * MIB

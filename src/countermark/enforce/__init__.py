@@ -1,0 +1,1 @@
+"""Where an untrusted image is stopped."""

@@ -1,0 +1,1 @@
+"""What we demand, and the decision."""

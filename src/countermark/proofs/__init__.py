@@ -1,0 +1,1 @@
+"""What makes bytes convincing: keys, chains, logs, timestamps, TUF."""

@@ -1,0 +1,1 @@
+"""How each ecosystem says who vouches for an image."""

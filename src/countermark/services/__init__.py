@@ -1,0 +1,1 @@
+"""What we host: the servers that issue and record trust."""

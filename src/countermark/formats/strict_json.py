@@ -8,7 +8,7 @@ of their names, no white space, only ``"`` and ``\`` escaped.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from countermark.core import limits
 from countermark.core.errors import Code, MalformedError
@@ -120,7 +120,7 @@ def _canonical(value: "Any") -> str:  # noqa: PLR0911 - one arm per kind of JSON
         return (
             "{" + ",".join(f"{_canonical(k)}:{_canonical(value[k])}" for k in sorted(value)) + "}"
         )
-    if isinstance(value, Sequence):
+    if isinstance(value, (list, tuple)):
         return "[" + ",".join([_canonical(item) for item in value]) + "]"
     raise TypeError(f"no canonical JSON for {type(value).__name__}")
 

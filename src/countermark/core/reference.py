@@ -5,21 +5,72 @@ The grammar and the short forms are those of docker (distribution/reference): ``
 letter, or is ``localhost``.
 """
 
-import re
-
 from countermark.core.digest import Digest
 from countermark.core.errors import InputError
 from countermark.core.value import Value
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_ID = re.compile(r"[0-9a-f]{64}")
-_MAX_NAME = 255  # distribution/reference NameTotalLengthMax
-
 DOCKER_HUB = "docker.io"
+_MAX_NAME = 255  # distribution/reference NameTotalLengthMax
+_MAX_TAG = 128
+
+# Sets of characters and not patterns: the module `re` costs a cold start 5 ms.
+_DIGITS = frozenset("0123456789")
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz") | _DIGITS
+_ALNUM = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_HEX = _DIGITS | frozenset("abcdefABCDEF")
+_TAG_FIRST = _ALNUM | {"_"}
+_TAG_REST = _TAG_FIRST | {".", "-"}
+
+
+def _is_component(text: str) -> bool:
+    """``[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*``: runs of letters, one separator of a kind between them."""
+    if not text or text[0] not in _LOWER or text[-1] not in _LOWER:
+        return False
+    separator = ""
+    for char in text:
+        if char in _LOWER:
+            if separator and separator not in (".", "_", "__") and set(separator) != {"-"}:
+                return False
+            separator = ""
+        else:
+            separator += char
+    return True
+
+
+def _is_path(text: str) -> bool:
+    return all(_is_component(part) for part in text.split("/"))
+
+
+def _is_label(text: str) -> bool:
+    return (
+        bool(text)
+        and _ALNUM.union("-").issuperset(text)
+        and text[0] in _ALNUM
+        and text[-1] in _ALNUM
+    )
+
+
+def _is_registry(text: str) -> bool:
+    """A host name or an IPv6 address in brackets, and perhaps a port."""
+    if text.startswith("["):
+        address, bracket, port = text[1:].partition("]")
+        if not bracket or not address or not _HEX.union(":").issuperset(address):
+            return False
+        return not port or (port[0] == ":" and _is_port(port[1:]))
+    host, colon, port = text.partition(":")
+    return all(_is_label(label) for label in host.split(".")) and (not colon or _is_port(port))
+
+
+def _is_port(text: str) -> bool:
+    return bool(text) and _DIGITS.issuperset(text)
+
+
+def _is_tag(text: str) -> bool:
+    return 0 < len(text) <= _MAX_TAG and text[0] in _TAG_FIRST and _TAG_REST.issuperset(text)
+
+
+def _is_image_id(text: str) -> bool:
+    return len(text) == 64 and _DIGITS.union("abcdef").issuperset(text)
 
 
 class Repository(Value):
@@ -29,9 +80,9 @@ class Repository(Value):
     path: str
 
     def _check(self) -> None:
-        if not _REGISTRY.fullmatch(self.registry):
+        if not _is_registry(self.registry):
             raise InputError(f"invalid reference format: registry {self.registry[:80]!r}")
-        if not _PATH.fullmatch(self.path):
+        if not _is_path(self.path):
             hint = "repository name must be lowercase" if self.path.lower() != self.path else ""
             raise InputError(f"invalid reference format: {hint or repr(self.path[:80])}")
         if len(self.path) > _MAX_NAME:
@@ -62,7 +113,7 @@ class ImageReference(Value):
     digest: Digest | None = None
 
     def _check(self) -> None:
-        if self.tag is not None and not _TAG.fullmatch(self.tag):
+        if self.tag is not None and not _is_tag(self.tag):
             raise InputError(f"invalid reference format: tag {self.tag[:80]!r}")
 
     @classmethod
@@ -72,7 +123,7 @@ class ImageReference(Value):
         Raises:
             InputError: not a reference, a name in upper case, a bare image ID.
         """
-        if _ID.fullmatch(text):
+        if _is_image_id(text):
             raise InputError(
                 f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
             )

@@ -28,6 +28,7 @@ def test_every_family_has_its_exit_and_http_status() -> None:
         "RefusedError": ("refused", 4, 401),
         "UnavailableError": ("unavailable", 3, 503),
         "NotFoundError": ("not-found", 3, 404),
+        "StorageError": ("unavailable", 4, 500),
     }
 
 

@@ -12,7 +12,6 @@ Ours is replaced as a whole, so docker never sees half of it.
 """
 
 import os
-import re
 
 from countermark.adapters import storage
 from countermark.core import limits
@@ -25,14 +24,12 @@ if TYPE_CHECKING:
 
 OURS = "countermark"
 _BASE_ROLES = frozenset(("root", "targets", "snapshot", "timestamp"))
-_DELEGATION = re.compile(r"targets(?:/[-a-z0-9_]+)+")
-_KEY_ID = re.compile(r"[0-9a-f]{64}")
+_ROLE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+_HEX = frozenset("0123456789abcdef")
 _LOCK = "countermark.lock"
-_PRIVATE_KEY = re.compile(
-    rb"-----BEGIN ((?:ENCRYPTED |RSA |EC |ED25519 )?PRIVATE KEY)-----\r?\n(.*?)-----END \1-----",
-    re.DOTALL,
+_KEY_BLOCKS = tuple(
+    b"%sPRIVATE KEY-----" % kind for kind in (b"ENCRYPTED ", b"RSA ", b"EC ", b"ED25519 ", b"")
 )
-_HEADER = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*)\r?\n")
 _DURABLE = frozenset(("root", OURS))  # what trust is pinned to; the others can be fetched again
 
 
@@ -80,7 +77,7 @@ class CachedMetadata:
             path[len(metadata) + 1 : -len(".json")]
             for path in storage.regular_files(metadata, ".json")
         ]
-        names = [name for name in found if name in _BASE_ROLES or _DELEGATION.fullmatch(name)]
+        names = [name for name in found if name in _BASE_ROLES or _is_delegation(name)]
         if os.path.exists(self._path(gun, OURS)):
             names.append(OURS)
         return tuple(sorted(names))
@@ -92,9 +89,18 @@ class CachedMetadata:
     def _path(self, gun: str, name: str) -> str:
         if name == OURS:
             return os.path.join(self._folder(gun), f"{OURS}.json")
-        if name not in _BASE_ROLES and not _DELEGATION.fullmatch(name):
+        if name not in _BASE_ROLES and not _is_delegation(name):
             raise InputError(f"not a role name: {name[:80]!r}")
         return os.path.join(self._folder(gun), "metadata", f"{name}.json")
+
+
+def _is_delegation(name: str) -> bool:
+    first, *parts = name.split("/")
+    return first == "targets" and all(part and _ROLE_LETTERS.issuperset(part) for part in parts)
+
+
+def _is_key_id(text: str) -> bool:
+    return len(text) == 64 and _HEX.issuperset(text)
 
 
 def check_gun(gun: str) -> None:
@@ -120,15 +126,20 @@ def pem_headers(pem: bytes) -> "dict[str, str] | None":
     Old files lack the blank line after the headers (specs: notary v1, 3.2); base64 has no colon, so that a line with
     one is a header.
     """
-    block = _PRIVATE_KEY.search(pem)
-    if block is None:
-        return None
+    rest = pem
+    while True:
+        _, begin, rest = rest.partition(b"-----BEGIN ")
+        if not begin:
+            return None
+        kind = next((kind for kind in _KEY_BLOCKS if rest.startswith(kind)), None)
+        if kind is not None and b"-----END " + kind in rest:
+            break
     headers: dict[str, str] = {}
-    place = block.start(2)
-    while header := _HEADER.match(pem, place, block.end(2)):
-        name, value = (part.decode("utf-8", "replace").strip() for part in header.groups())
-        headers[name] = value
-        place = header.end()
+    for line in rest[len(kind) :].lstrip().splitlines():
+        name, colon, value = line.decode("utf-8", "replace").partition(":")
+        if not colon:
+            break
+        headers[name.strip()] = value.strip()
     return headers
 
 
@@ -198,7 +209,7 @@ class PrivateKeys:
         )
 
     def _path(self, key_id: str) -> str:
-        if not _KEY_ID.fullmatch(key_id):
+        if not _is_key_id(key_id):
             raise InputError(f"not a key ID (64 hex digits): {key_id[:80]!r}")
         return os.path.join(self._folder, f"{key_id}.key")
 
@@ -208,7 +219,7 @@ class PrivateKeys:
         found = []
         for path in storage.regular_files(self._folder, ".key"):
             key_id = os.path.basename(path)[: -len(".key")]
-            if not _KEY_ID.fullmatch(key_id):
+            if not _is_key_id(key_id):
                 continue
             try:
                 content = storage.read(path, limits.KEY_FILE_BYTES, follow=False)

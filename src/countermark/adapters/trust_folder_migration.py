@@ -44,7 +44,7 @@ def _move_one(folder: str, base: str, path: str, unmoved: dict[str, bytes]) -> N
     if name is None or old is None:
         return
     is_root = os.path.basename(base) == _ROOTS
-    gun = "" if is_root else os.path.relpath(os.path.dirname(path), base)
+    gun = "" if is_root else os.path.relpath(os.path.dirname(path), base).removeprefix(".")
     pem = with_headers(old, role=name[2] or ("root" if is_root else ""), gun=gun)
     if pem is None:
         return

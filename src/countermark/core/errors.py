@@ -63,6 +63,7 @@ class Code(str):
     KEY_EXISTS: "Code"
     PASSPHRASE: "Code"
     VERSION_CONFLICT: "Code"
+    OUT_OF_ORDER: "Code"  # a part of an upload that does not begin where the last one ended
     NO_SPACE: "Code"
     INSECURE: "Code"
     NOT_SUPPORTED: "Code"

@@ -38,6 +38,11 @@ TAG_PAGE = 1_000  # tags in one answer when the client asks for no number
 TOKEN_BYTES = 256 * KIB  # answer of a token server
 BLOB_CHUNK = 1 * MIB  # read or written at once
 
+# Registry that we host ---------------------------------------------------------------------------------
+UPLOADED_BLOB_BYTES = 64 * 1024 * MIB  # one blob. ECR: 52,000 MiB; distribution: none
+TAGS_PER_PUSH = 100  # `tag` parameters of one manifest. distribution-spec: at least 10
+MEDIA_TYPE_CHARS = 255  # RFC 6838: 127 each for type and subtype
+
 # HTTP client ---------------------------------------------------------------------------------------
 CONNECT_SECONDS = 30.0  # docker's trust client: 30
 READ_SECONDS = (

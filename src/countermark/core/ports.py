@@ -471,8 +471,8 @@ class TrustStore(Protocol):
         """
         ...
 
-    def epoch(self) -> int:
-        """Return a number that differs once anything that ``newest`` could return has changed, whoever did it."""
+    def peek(self, gun: str, role: str) -> StoredFile | None:
+        """Return what ``newest`` would where memory alone says so, else None: fast, and each time the same object."""
         ...
 
     def check(self) -> None:

@@ -1,0 +1,1 @@
+"""A small OCI registry on a folder, for demos, tests and air gaps."""

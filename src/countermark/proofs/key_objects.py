@@ -1,0 +1,94 @@
+"""Keys as objects of ``cryptography``: made, signing, and verifying where libcrypto is out of reach."""
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from countermark.core.errors import Code, KeyAccessError
+from countermark.proofs.spki import PublicKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.proofs.keys import AnyPrivateKey
+
+_RSA_BITS = 3072  # of new keys; notary takes 2048 and more
+_PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
+
+
+def verify(key: PublicKey, method: str, message: bytes, signature: bytes) -> bool:
+    """Check a signature as ``LibCrypto.verify`` does, under the same conditions."""
+    try:
+        public = serialization.load_der_public_key(key.der)
+        if method == "ecdsa" and isinstance(public, ec.EllipticCurvePublicKey):
+            half = len(signature) // 2
+            r, s = int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
+            public.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+        elif method == "eddsa" and isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(signature, message)
+        elif method == "rsapss" and isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, message, _PSS, SHA256())
+        elif method == "rsapkcs1v15" and isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, message, padding.PKCS1v15(), SHA256())
+        else:
+            return False
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def generate(kind: str) -> "AnyPrivateKey":
+    """Make a new key of ``ecdsa``, ``ed25519`` or ``rsa``."""
+    if kind == "ecdsa":
+        return ec.generate_private_key(ec.SECP256R1())
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+
+
+def public_der(key: "AnyPrivateKey") -> bytes:
+    """Write the SubjectPublicKeyInfo of a private key."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def sign(key: "AnyPrivateKey", message: bytes) -> bytes:
+    """Sign as Notary v1 encodes it: raw r and s of full length, PSS with a salt of 32, Ed25519."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        size = (key.curve.key_size + 7) // 8
+        r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(size) + s.to_bytes(size)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(message)
+    return key.sign(message, _PSS, SHA256())
+
+
+def to_pkcs8(key: "AnyPrivateKey") -> bytes:
+    """Write a key as plain PKCS 8."""
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def from_pkcs8(content: bytes) -> "AnyPrivateKey":
+    """Read a plain PKCS 8 key.
+
+    Raises:
+        KeyAccessError: not one, or of another kind.
+    """
+    try:
+        key = serialization.load_der_private_key(content, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyAccessError("not a private key", code=Code.MALFORMED) from None
+    if not isinstance(
+        key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+    ):
+        raise KeyAccessError("a private key of another kind", code=Code.NOT_SUPPORTED)
+    return key

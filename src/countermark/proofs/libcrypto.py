@@ -1,0 +1,126 @@
+"""Signatures checked by the libcrypto that Python has loaded already.
+
+``hashlib`` links OpenSSL's libcrypto, so it is in every process of ours; importing ``cryptography`` to check one
+signature would cost a cold start some 30 ms more than calling it through ``ctypes`` (docs/adr/0009-libcrypto.md).
+Where it is not to be had (another Python, statically linked without its symbols, older than 3.0) ``load`` returns
+None and ``proofs/keys.py`` takes ``cryptography``.
+
+Everything that C gets to see has been checked before: keys come from ``proofs/spki.py``, lengths are exact, sizes
+bounded. Everything that is made is freed, and OpenSSL's queue of errors is left empty, since ``ssl`` reads it.
+"""
+
+import ctypes
+import sys
+from ctypes import byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
+
+from countermark.proofs import der
+from countermark.proofs.spki import PublicKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LEAST_VERSION = 0x30000000  # 3.0: the functions below are functions and not macros
+_RSA_PKCS1_PADDING, _RSA_PKCS1_PSS_PADDING = 1, 6  # openssl/rsa.h
+_PSS_SALT_BYTES = 32
+
+_FUNCTIONS: "dict[str, tuple[Any, tuple[Any, ...]]]" = {
+    "OpenSSL_version_num": (c_ulong, ()),
+    "ERR_clear_error": (None, ()),
+    "d2i_PUBKEY": (c_void_p, (c_void_p, c_void_p, c_long)),
+    "EVP_PKEY_free": (None, (c_void_p,)),
+    "EVP_MD_CTX_new": (c_void_p, ()),
+    "EVP_MD_CTX_free": (None, (c_void_p,)),
+    "EVP_sha256": (c_void_p, ()),
+    "EVP_DigestVerifyInit": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
+    "EVP_DigestVerify": (c_int, (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)),
+    "EVP_PKEY_CTX_set_rsa_padding": (c_int, (c_void_p, c_int)),
+    "EVP_PKEY_CTX_set_rsa_pss_saltlen": (c_int, (c_void_p, c_int)),
+    "EVP_PKEY_CTX_set_rsa_mgf1_md": (c_int, (c_void_p, c_void_p)),
+}
+
+
+class LibCrypto:
+    """OpenSSL 3's public-key verification; one per process, safe to share between threads."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        """Take a loaded library.
+
+        Raises:
+            AttributeError: it lacks a function that we need.
+        """
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        self._library = library
+
+    @property
+    def version(self) -> int:
+        """OpenSSL's version number, as ``0x300000d0``."""
+        return int(self._library.OpenSSL_version_num())
+
+    def verify(self, key: PublicKey, method: str, message: bytes, signature: bytes) -> bool:
+        """Check a signature: ``ecdsa`` (raw r and s), ``rsapss``, ``rsapkcs1v15``, all over SHA-256, or ``eddsa``.
+
+        The caller has matched the method to the kind of key, and the signature's length to its size.
+        """
+        lib = self._library
+        if method == "ecdsa":
+            half = len(signature) // 2
+            signature = der.sequence(
+                der.integer(int.from_bytes(signature[:half])),
+                der.integer(int.from_bytes(signature[half:])),
+            )
+        handle = self._key(key)
+        context = lib.EVP_MD_CTX_new()
+        try:
+            if not handle or not context or not self._prepare(context, handle, method):
+                return False
+            given = (signature, len(signature), message, len(message))
+            return bool(lib.EVP_DigestVerify(context, *given) == 1)
+        finally:
+            lib.EVP_MD_CTX_free(context)
+            lib.EVP_PKEY_free(handle)
+            lib.ERR_clear_error()
+
+    def _key(self, key: PublicKey) -> int | None:
+        """Make OpenSSL's key; a point that is not on its curve gives none."""
+        content = ctypes.create_string_buffer(key.der, len(key.der))
+        position = c_void_p(ctypes.addressof(content))
+        handle: int | None = self._library.d2i_PUBKEY(None, byref(position), len(key.der))
+        return handle
+
+    def _prepare(self, context: int, handle: int, method: str) -> bool:
+        lib = self._library
+        digest = None if method == "eddsa" else lib.EVP_sha256()
+        options = c_void_p()  # belongs to the context
+        if lib.EVP_DigestVerifyInit(context, byref(options), digest, None, handle) != 1:
+            return False
+        if method == "rsapss":
+            return bool(
+                lib.EVP_PKEY_CTX_set_rsa_padding(options, _RSA_PKCS1_PSS_PADDING) > 0
+                and lib.EVP_PKEY_CTX_set_rsa_pss_saltlen(options, _PSS_SALT_BYTES) > 0
+                and lib.EVP_PKEY_CTX_set_rsa_mgf1_md(options, digest) > 0
+            )
+        if method == "rsapkcs1v15":
+            return bool(lib.EVP_PKEY_CTX_set_rsa_padding(options, _RSA_PKCS1_PADDING) > 0)
+        return method in ("ecdsa", "eddsa")
+
+
+def load() -> LibCrypto | None:
+    """Find the libcrypto of this process, None where there is none that serves.
+
+    A handle of Python's own extension module finds what it was linked with, whether beside it or into it; a Python
+    that has the module built in has the symbols in the program itself, if it exports them.
+    """
+    for name in ("_ssl", "_hashlib"):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        try:
+            found = LibCrypto(ctypes.CDLL(getattr(module, "__file__", None)))
+        except (OSError, AttributeError):
+            continue
+        if found.version >= _LEAST_VERSION:
+            return found
+    return None

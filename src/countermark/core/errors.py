@@ -59,6 +59,15 @@ class Code(str):
     WRONG_SUBJECT: "Code"  # vouches for another image
     FIRST_USE: "Code"  # a pin is required and there is none
     STALE: "Code"  # too old an answer, and no fresh one to be had
+    WITHDRAWN: "Code"  # signed after its signer was last believed, or at an unproven time
+    PREDICATE: "Code"  # an attestation of another kind than the one demanded
+    SAME_SIGNATORY: "Code"  # one signatory stands where several different ones must
+    # the policy's words
+    NO_RULE: "Code"  # no rule of a layer matches
+    FORBIDDEN: "Code"  # a rule denies it
+    EXCEPTION: "Code"  # a rule allows it without proof
+    LET_PASS: "Code"  # not allowed, and not enforced either
+    ENDED: "Code"  # an exception, or the time for which a signer is believed, is over
     # our own doings
     KEY_EXISTS: "Code"
     PASSPHRASE: "Code"

@@ -52,8 +52,33 @@ HEADER_BYTES = 64 * KIB  # all header lines of one answer; Go: 1 MiB
 HEADER_LINES = 128
 REDIRECTS = 5  # Go and curl: 10, 50
 RETRIES = 2  # further tries of an idempotent request that met 429, 502, 503, 504 or a reset
+RETRY_PAUSES = (0.2, 1.0)  # before each further try, unless Retry-After says another time
+RETRY_AFTER_SECONDS = 10.0  # the longest Retry-After that is waited for
+ANSWER_SECONDS = 300.0  # all waiting for one request, redirects and retries included; Go: none
+SLOWEST_BYTES_PER_SECOND = 4 * KIB  # each body byte allows so much more waiting; less is a drip
+INTERIM_ANSWERS = 5  # 1xx before the answer; Go: 5
+CHUNK_LINE_BYTES = 1 * KIB  # a chunk's size and extensions; Go: 4 KiB
+UNREAD_BYTES = 64 * KIB  # of a body nobody wants, read so that the connection can be used again
+IDLE_CONNECTIONS = 8  # kept per server
+IDLE_SECONDS = 55.0  # kept so long; load balancers close after 60
+IDLE_SECONDS_ONCE = 5.0  # the same before a request that must not be sent twice
+CHALLENGES = 16  # in one WWW-Authenticate
+PAGES = 1_000  # of one list (tags, referrers)
+DOCKER_CONFIG_BYTES = 1 * MIB  # config.json, auth.json, a context's meta.json
+UPLOAD_CHUNK_BYTES = 32 * MIB  # of a large blob, held in memory so that it can be sent again
+UPLOAD_WHOLE_BYTES = 128 * MIB  # blobs up to here go in one request
+UPLOAD_RESUMES = 3  # of one chunk
 
 # Key files -----------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1 * MIB  # docker reads 1 MiB of a public key
 KDF_ITERATIONS = 10_000_000  # the most that a foreign key file may ask of us
+
+# Policy and configuration (the operator's own, yet an importer or a stranger may have written them) ----
 POLICY_BYTES = 1 * MIB
+POLICY_RULES = 10_000  # loading compares rules of equal rank with each other
+POLICY_WAYS = (
+    20_000  # choices of signers that can fulfil one requirement; the decision may try each
+)
+YAML_DEPTH = 32  # the policy language needs 8
+LAST_GOOD_SECONDS = 30 * 24 * 3600.0  # the longest that a last good answer may count
+CLAIM_MEMORY_BYTES = 256 * KIB  # what is remembered of one signer about one image

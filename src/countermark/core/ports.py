@@ -150,6 +150,22 @@ class TrustCache(Protocol):
         ...
 
 
+class ClaimMemory(Protocol):
+    """Where fresh claims are kept, for policies that say how long a last good answer counts.
+
+    Names are 64 hex digits, contents at most CLAIM_MEMORY_BYTES. Whoever can write here can make a signer that
+    is silent vouch for an image, for as long as the policy's ``lastGood`` and nowhere without one.
+    """
+
+    def recall(self, name: str) -> bytes | None:
+        """Return what was kept under a name, None where nothing is."""
+        ...
+
+    def remember(self, name: str, content: bytes | None) -> None:
+        """Keep a content under a name, atomically and privately; None forgets it."""
+        ...
+
+
 class StoredKey(Value):
     """A private key file as listed: its canonical key ID, role (``root``, ``targets``, a signer), GUN or ""."""
 

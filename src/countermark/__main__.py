@@ -1,0 +1,5 @@
+"""Run as ``python -m countermark``."""
+
+from countermark.cli.main import entry
+
+entry()

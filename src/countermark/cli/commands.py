@@ -1,0 +1,108 @@
+"""Every command of the program, in the order in which help shows them."""
+
+from countermark.core.value import Value
+
+
+class Command(Value):
+    """A command's words, and where its function is: ``NAME_arguments(parser)`` and ``NAME(args, program)``.
+
+    ``docker_words`` marks commands that speak docker's words: its texts, its exit statuses.
+    """
+
+    words: tuple[str, ...]
+    module: str
+    function: str
+    help: str
+    docker_words: bool = False
+    hidden: bool = False
+
+
+def _command(words: str, module: str, function: str, text: str, **marks: bool) -> Command:
+    return Command(words=tuple(words.split()), module=module, function=function, help=text, **marks)
+
+
+COMMANDS: tuple[Command, ...] = (
+    _command(
+        "verify", "verify", "verify", "say who vouches for images, and whether that is enough"
+    ),
+    _command("pull", "images", "pull", "fetch an image, if it is vouched for"),
+    _command("push", "images", "push", "send an image to a registry, and sign it with --sign"),
+    _command(
+        "trust inspect", "trust", "inspect", "show signed tags, signers and keys", docker_words=True
+    ),
+    _command(
+        "trust sign", "trust", "sign", "sign a tag and publish the signature", docker_words=True
+    ),
+    _command("trust revoke", "trust", "revoke", "remove signatures", docker_words=True),
+    _command(
+        "trust key generate", "trust_keys", "generate", "make a signing key pair", docker_words=True
+    ),
+    _command(
+        "trust key load",
+        "trust_keys",
+        "load",
+        "load a private key file for signing",
+        docker_words=True,
+    ),
+    _command(
+        "trust key list", "trust_keys", "list_keys", "list the private keys of the trust folder"
+    ),
+    _command(
+        "trust signer add", "trust", "signer_add", "add a signer to repositories", docker_words=True
+    ),
+    _command("trust signer remove", "trust", "signer_remove", "remove a signer", docker_words=True),
+    _command(
+        "trust rotate",
+        "trust_pins",
+        "rotate",
+        "replace a repository's root, targets or server keys",
+    ),
+    _command(
+        "trust pin", "trust_pins", "pin", "believe a repository's root from now on, and no other"
+    ),
+    _command(
+        "trust forget", "trust_pins", "forget", "forget what is cached and pinned for a repository"
+    ),
+    _command("policy check", "policy", "check", "check a policy file"),
+    _command(
+        "policy order", "policy", "order", "show which rule of a policy decides about an image"
+    ),
+    _command(
+        "config show", "policy", "config_show", "show the configuration and where it comes from"
+    ),
+    _command("serve", "serve", "serve", "run a registry and a trust server"),
+    _command("shim install", "shim", "install", "make docker obey content trust through us"),
+    _command("shim remove", "shim", "remove", "take the shims away again"),
+    _command("shim status", "shim", "status", "say which shims are installed"),
+    _command("completion", "completion", "completion", "print a shell completion script"),
+    _command(
+        "docker-shim", "docker", "drop_in", "the drop-in docker", docker_words=True, hidden=True
+    ),
+    _command(
+        "docker-plugin",
+        "docker",
+        "plugin",
+        "the docker CLI plugins",
+        docker_words=True,
+        hidden=True,
+    ),
+)
+
+GROUPS = {
+    ("trust",): "manage trust in images, in docker's words",
+    ("trust", "key"): "manage signing keys",
+    ("trust", "signer"): "manage the signers of a repository",
+    ("policy",): "check policies",
+    ("config",): "look at the configuration",
+    ("shim",): "the old commands go on working",
+}
+
+
+def find(argv: list[str]) -> tuple[Command | None, list[str]]:
+    """Find the command that the words begin with, and the words that remain."""
+    for count in (3, 2, 1):
+        head = tuple(argv[:count])
+        for command in COMMANDS:
+            if command.words == head:
+                return command, argv[count:]
+    return None, argv

@@ -1,0 +1,200 @@
+"""The one HTTP client for decisions: TLS, limits, retries, redaction.
+
+``request`` returns a whole answer in memory, ``stream`` one whose body is read piece by piece. Threads may share a
+client; each request has a connection for itself, kept open afterwards for the next one to the same server.
+
+What it never does: talk plain http to anything but loopback, send credentials on to another origin, follow a redirect
+from TLS to no TLS, read more than it was told, wait without end, send twice what must not be sent twice.
+"""
+
+import time
+from _thread import allocate_lock
+
+from countermark.adapters.http_connection import Connection, Timeouts, Waiting, connect
+from countermark.adapters.http_date import parse_http_date
+from countermark.adapters.http_errors import ResetError
+from countermark.adapters.http_exchange import Answer, HttpRequest, Stream, has_end, send
+from countermark.adapters.http_proxy import Proxies
+from countermark.adapters.http_tls import SystemRoots, TlsContexts
+from countermark.adapters.http_url import is_loopback
+from countermark.adapters.http_wire import Headers, bounded
+from countermark.core import limits
+from countermark.core.errors import Code, InputError, UnavailableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RETRIED = frozenset((429, 502, 503, 504))
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_SECRET_HEADERS = frozenset(("authorization", "cookie", "proxy-authorization"))
+
+
+class HttpClient:
+    """Asks HTTP servers; one per process, so that connections are shared."""
+
+    def __init__(
+        self,
+        roots: SystemRoots = SystemRoots(),  # noqa: B008 - frozen
+        proxies: Proxies = Proxies(),  # noqa: B008 - frozen
+        *,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        pause: "Callable[[float], None]" = time.sleep,
+    ) -> None:
+        self._proxies, self._timeouts, self._pause = proxies, timeouts, pause
+        self._contexts = TlsContexts(roots)
+        self._idle: dict[tuple[object, ...], list[Connection]] = {}
+        self._lock = allocate_lock()
+
+    def request(self, request: HttpRequest) -> Answer:
+        """Ask, and read the whole answer, whatever its status.
+
+        Raises:
+            UnavailableError: no answer, or none that can be read. MalformedError: ``too-large``.
+            InputError: ``insecure``, plain http to another host than this one.
+        """
+        stream = self.stream(request)
+        return Answer(
+            status=stream.status,
+            headers=stream.headers,
+            content=stream.read(),
+            url=stream.url,
+        )
+
+    def stream(self, request: HttpRequest) -> Stream:
+        """Ask, and leave the body to the caller.
+
+        Raises:
+            As ``request``.
+        """
+        waiting = Waiting(self._timeouts)
+        if request.url.scheme != "https" and not is_loopback(request.url.host):
+            raise InputError(
+                f"plain http to {request.url.authority}: only loopback addresses may be asked without TLS",
+                code=Code.INSECURE,
+            )
+        for _ in range(limits.REDIRECTS + 1):
+            stream = self._tried(request, waiting)
+            follows = request.follow and request.method in ("GET", "HEAD")
+            location = stream.headers.one("location")
+            if not follows or stream.status not in _REDIRECTS or not location:
+                return stream
+            stream.discard()
+            request = _redirected(request, location)
+        raise UnavailableError(f"stopped after {limits.REDIRECTS} redirects")
+
+    def _tried(self, request: HttpRequest, waiting: Waiting) -> Stream:
+        """Send a request, and again where that is harmless and may help."""
+        tries = limits.RETRIES if request.repeatable else 0
+        for attempt in range(tries + 1):
+            seconds = limits.RETRY_PAUSES[min(attempt, len(limits.RETRY_PAUSES) - 1)]
+            try:
+                stream = self._once(request, waiting)
+            except ResetError:
+                if attempt == tries or not waiting.allows(seconds):
+                    raise
+            else:
+                asked = _retry_after(stream.headers) if stream.status in _RETRIED else -1.0
+                if asked < 0 or asked > limits.RETRY_AFTER_SECONDS or attempt == tries:
+                    return stream
+                seconds = max(asked, seconds)
+                if not waiting.allows(seconds):
+                    return stream
+                stream.discard()
+            self._pause(seconds)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, request: HttpRequest, waiting: Waiting) -> Stream:
+        key = (request.url.origin, request.tls)
+        while idle := self._taken(key, request, waiting):
+            try:
+                return self._exchange(idle, request, key)
+            except ResetError:
+                # closed by the server just when we used it again: a new connection tells
+                if not request.repeatable:
+                    raise
+        https = request.url.scheme == "https"
+        context = self._contexts.context(request.tls) if https else None
+        proxy = self._proxies.proxy_for(request.url)
+        return self._exchange(connect(request.url, proxy, context, waiting), request, key)
+
+    def _taken(
+        self, key: tuple[object, ...], request: HttpRequest, waiting: Waiting
+    ) -> Connection | None:
+        """Take the idle connection used last, if it is still good."""
+        longest = limits.IDLE_SECONDS if request.repeatable else limits.IDLE_SECONDS_ONCE
+        while True:
+            with self._lock:
+                idle = self._idle.get(key)
+                if not idle:
+                    return None
+                connection = idle.pop()
+            if time.monotonic() - connection.idle_since <= longest and connection.is_fresh():
+                connection.waiting = waiting
+                return connection
+            connection.close()
+
+    def _exchange(
+        self, connection: Connection, request: HttpRequest, key: tuple[object, ...]
+    ) -> Stream:
+        try:
+            sent = send(connection, request)
+            head = connection.reader.head()
+            pieces = bounded(connection.reader.body(head, request.method), head, request.max_bytes)
+        except BaseException:
+            connection.close()
+            raise
+        keeps = head.keeps and sent and has_end(head, request.method)
+        return Stream(
+            head,
+            request.url,
+            pieces,
+            lambda whole: self._give_back(connection, key, whole and keeps),
+        )
+
+    def _give_back(self, connection: Connection, key: tuple[object, ...], good: bool) -> None:  # noqa: FBT001
+        if good and connection.reader.at_rest:
+            connection.idle_since = time.monotonic()
+            with self._lock:
+                idle = self._idle.setdefault(key, [])
+                if len(idle) < limits.IDLE_CONNECTIONS:
+                    idle.append(connection)
+                    return
+        connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+
+
+def _redirected(request: HttpRequest, location: str) -> HttpRequest:
+    """The request for the next place; without what only the last one may see, when it is another origin.
+
+    docker's CAs go along, as in Go's transport: a private registry's blob store has the same CA, and what comes from
+    there must have the right digest anyway.
+    """
+    try:
+        url = request.url.join(location)
+    except InputError as error:
+        raise UnavailableError(f"redirected to no URL: {error}", code=Code.MALFORMED) from None
+    if url.scheme != "https" and (request.url.scheme == "https" or not is_loopback(url.host)):
+        raise UnavailableError(
+            f"redirected from TLS to plain http on {url.authority}", code=Code.INSECURE
+        )
+    if url.origin == request.url.origin:
+        return request.replace(url=url)
+    kept = {k: v for k, v in request.headers.items() if k.lower() not in _SECRET_HEADERS}
+    return request.replace(url=url, headers=kept, tls=request.tls.without_client())
+
+
+def _retry_after(headers: Headers) -> float:
+    """Seconds that Retry-After asks for, 0 where it says nothing readable; a date counts from the answer's own."""
+    text = ",".join(headers.all("retry-after")).strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    then, now = parse_http_date(text), parse_http_date(",".join(headers.all("date")))
+    return max((then - now).total_seconds(), 0.0) if then and now else 0.0

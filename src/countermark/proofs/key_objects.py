@@ -68,6 +68,19 @@ def sign(key: "AnyPrivateKey", message: bytes) -> bytes:
     return key.sign(message, _PSS, SHA256())
 
 
+def sign_certificate(key: "AnyPrivateKey", body: bytes) -> bytes:
+    """Sign a certificate's body over SHA-256, as X.509 encodes it: ECDSA in DER, RSA with PKCS 1 v1.5.
+
+    Raises:
+        KeyAccessError: an Ed25519 key.
+    """
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(body, ec.ECDSA(SHA256()))
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(body, padding.PKCS1v15(), SHA256())
+    raise KeyAccessError("an Ed25519 key signs no certificates", code=Code.NOT_SUPPORTED)
+
+
 def to_pkcs8(key: "AnyPrivateKey") -> bytes:
     """Write a key as plain PKCS 8."""
     return key.private_bytes(

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Mapping, Sequence
-    from typing import NoReturn
+    from typing import IO, NoReturn
 
 OUTPUT_BYTES = 1024 * 1024  # of another program's output, unless more is asked for
 SECONDS = 60.0  # that another program may take
@@ -131,23 +131,59 @@ def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
         raise TimeoutError from None
 
 
-def call(command: "Sequence[str]", environment: "Mapping[str, str] | None" = None) -> int:
+def call(
+    command: "Sequence[str]",
+    *,
+    environment: "Mapping[str, str] | None" = None,
+    given: bytes | None = None,
+    hidden_line: bytes = b"",
+) -> int:
     """Run a program on our own standard streams, wait for it however long it takes, and return its exit status.
+
+    ``given`` is its standard input instead of ours; ``hidden_line`` is a line of its standard output to leave out,
+    unless that is a terminal.
 
     Raises:
         NotFoundError, InputError: as ``run``.
     """
     import subprocess  # noqa: PLC0415 - see run
+    import sys  # noqa: PLC0415 - with subprocess
+    import tempfile  # noqa: PLC0415 - with subprocess
 
-    process = _started(
-        lambda: subprocess.Popen(list(command), env=_copy(environment)),  # noqa: S603 - as run
-        command,
-    )
+    hide = (
+        bool(hidden_line) and not sys.stdout.isatty()
+    )  # on a terminal it draws, and is left alone
+    with tempfile.TemporaryFile() as source:
+        if given is not None:
+            source.write(given)
+            source.seek(0)
+        process = _started(
+            lambda: subprocess.Popen(  # noqa: S603 - as run
+                list(command),
+                stdin=None if given is None else source,
+                stdout=subprocess.PIPE if hide else None,
+                env=_copy(environment),
+            ),
+            command,
+        )
     while True:
         try:
+            if process.stdout is not None:
+                _pass_on(process.stdout, hidden_line)
+                process.stdout.close()
             return _status(process.wait())
         except KeyboardInterrupt:
             continue  # the terminal sent it to the program too, which decides what to do
+
+
+def _pass_on(source: "IO[bytes]", hidden_line: bytes) -> None:
+    """Copy lines to our standard output as they come, except one; bytes only, since nobody knows their encoding."""
+    if source.closed:
+        return
+    for line in source:
+        rest = memoryview(line if line.rstrip(b"\r\n") != hidden_line else b"")
+        while rest:
+            rest = rest[os.write(1, rest) :]
 
 
 def become(path: str, arguments: "Sequence[str]", environment: "Mapping[str, str]") -> "NoReturn":

@@ -23,6 +23,10 @@ class Block(Value):
     content: bytes
     headers: Mapping[str, str] = {}
 
+    def _check(self) -> None:
+        if any(not text.isprintable() for text in (self.type, *self.headers.values())):
+            raise MalformedError("PEM header with a control character")
+
     def encode(self) -> bytes:
         """Write it as Go does: ``Proc-Type`` first, other headers sorted, lines of 64 columns."""
         lines = [_BEGIN + self.type.encode() + _DASHES]

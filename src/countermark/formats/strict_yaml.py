@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Content = None | bool | int | str | list["Item"] | dict[str, "Item"]
 
 
+_QUOTES = 'a text that begins with * & ! % @ or ` needs quotes: "**"'
+
+
 class Item:
     """A value, and where it stands: file, line, and the path of keys to it."""
 
@@ -113,7 +116,7 @@ def parse(content: bytes, file: str) -> Item:
             f"not YAML: {problem.splitlines()[0]}",
             file=file,
             line=mark.line + 1 if mark is not None else 0,
-            hint='a text that begins with * & ! % @ or ` needs quotes: "**"',
+            hint=_QUOTES,
         ) from None
 
 
@@ -141,9 +144,7 @@ class _Builder:
         item = Item(None, self._file, event.start_mark.line + 1, path)
         kind = type(event).__name__
         if kind == "AliasEvent" or event.anchor is not None:
-            item.refuse(
-                "anchors and aliases are not taken", "write the value out where it is needed"
-            )
+            item.refuse("anchors and aliases are not taken", _QUOTES)
         if event.tag is not None:
             item.refuse(f"tags are not taken: {event.tag[:80]}")
         if depth > limits.YAML_DEPTH:

@@ -54,7 +54,7 @@ class Parties:
             roots=tuple(r for r in roots if r != _FIRST_USE),
             first_use=_FIRST_USE in roots,
             role=_role(members["role"]) if "role" in members else "",
-            server=_url(members["server"]) if "server" in members else "",
+            server=url(members["server"]) if "server" in members else "",
             not_after=not_after,
         )
 
@@ -141,7 +141,7 @@ def _role(item: Item) -> str:
     return role
 
 
-def _url(item: Item) -> str:
+def url(item: Item) -> str:
     """Take the URL of a server: https, or plain http to a literal loopback address."""
     url = item.text()
     scheme, _, rest = url.partition("://")

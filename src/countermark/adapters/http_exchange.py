@@ -89,6 +89,19 @@ class Stream:
         """Give up the rest of the body."""
         self._finish(whole=False)
 
+    def beginning(self) -> bytes:
+        """Read what a refusal says, or its beginning: never an error, since its status is what counts."""
+        found = b""
+        try:
+            for piece in self.chunks():
+                found += piece
+                if len(found) > limits.UNREAD_BYTES:
+                    break
+        except CountermarkError:
+            pass
+        self.close()
+        return found[: limits.UNREAD_BYTES]
+
     def discard(self) -> None:
         """Read a short rest, so that the connection can be used again, else close."""
         left = limits.UNREAD_BYTES

@@ -26,6 +26,10 @@ UPLOAD_BYTES = (
     110 * MIB
 )  # a whole publish: one file at the client's own limit, and room for the rest
 UPLOAD_PARTS = 256  # roles in one publish. notary: none
+PUBLICATION_TRIES = 8  # a publish is made anew this often when others publish to the same repository meanwhile
+PENDING_KEYS = 10_000  # keys made for repositories that were never published. notary: none
+PENDING_KEY_SECONDS = 86_400  # how long such a key is kept when there are too many of them
+GUN_CHARS = 255  # notary's database column
 CHANGEFEED_RECORDS = 1_000  # one page. notary: none
 
 # Registry (OCI distribution 1.1) -------------------------------------------------------------------
@@ -63,6 +67,7 @@ IDLE_CONNECTIONS = 8  # kept per server
 IDLE_SECONDS = 55.0  # kept so long; load balancers close after 60
 IDLE_SECONDS_ONCE = 5.0  # the same before a request that must not be sent twice
 CHALLENGES = 16  # in one WWW-Authenticate
+TOKENS = 1_000  # remembered before those that have expired are looked for
 PAGES = 1_000  # of one list (tags, referrers)
 DOCKER_CONFIG_BYTES = 1 * MIB  # config.json, auth.json, a context's meta.json
 UPLOAD_CHUNK_BYTES = 32 * MIB  # of a large blob, held in memory so that it can be sent again

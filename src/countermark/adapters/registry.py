@@ -1,0 +1,267 @@
+"""OCI distribution client."""
+
+from hashlib import sha256, sha512
+
+from countermark.adapters.http_wire import Headers
+from countermark.adapters.registry_requests import Call, RegistryRequests, next_page
+from countermark.core import limits
+from countermark.core.digest import Digest
+from countermark.core.errors import (
+    Code,
+    EvidenceError,
+    InputError,
+    MalformedError,
+    RefusedError,
+)
+from countermark.core.reference import ImageReference, Repository, Subject
+from countermark.formats import oci
+from countermark.formats.strict_json import Reader, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from countermark.adapters.docker_config import CaFolders
+    from countermark.adapters.registry_auth import Authenticator
+    from countermark.adapters.registry_map import RegistryMap
+
+_ACCEPT = ", ".join(oci.MEDIA_TYPES)
+_UNSPECIFIC = frozenset(("", "application/json", "application/octet-stream", "text/plain"))
+
+
+class RegistryClient:
+    """Reads and writes registries; fulfils Registry, BlobSource and RegistryWriter of core/ports.
+
+    A registry is believed in one thing only: which digest a tag has now. Whoever controls it can move tags and
+    withhold content; content under another digest than asked for is refused.
+    """
+
+    def __init__(
+        self, authenticator: "Authenticator", places: "RegistryMap", certificates: "CaFolders"
+    ) -> None:
+        self._requests = RegistryRequests(authenticator, places, certificates)
+
+    # Registry ---------------------------------------------------------------------------------------
+
+    def resolve(self, reference: ImageReference) -> Subject:
+        """Ask which digest a tag (or digest) has now: HEAD, or GET where HEAD does not say.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: see core/ports.
+            EvidenceError: an answer that contradicts itself or is no manifest that we know.
+        """
+        wanted = reference.with_default_tag()
+        call = self._manifest_call(wanted, "HEAD")
+        try:
+            answer = self._requests.answer(wanted.repository, call, 200)
+        except RefusedError as error:
+            if error.status not in (400, 405):
+                raise
+            return self._resolve_by_content(wanted)  # registries that do not know HEAD
+        digest = _stated_digest(answer.headers)
+        media_type = oci.media_type_of(answer.headers.one("content-type"))
+        size = answer.headers.one("content-length")
+        if digest is None or not size.isdigit() or media_type not in oci.MEDIA_TYPES:
+            return self._resolve_by_content(wanted)
+        return _subject(wanted, digest, int(size[:12]), media_type)
+
+    def _resolve_by_content(self, wanted: ImageReference) -> Subject:
+        content, media_type, digest = self._fetched(wanted)
+        return _subject(wanted, digest, len(content), media_type)
+
+    def manifest(self, repository: Repository, digest: Digest) -> tuple[bytes, str]:
+        """Fetch a manifest by digest: its bytes, hashed again by us, and its media type.
+
+        Raises:
+            As ``resolve``; EvidenceError ``checksum`` where the bytes do not have this digest.
+        """
+        reference = ImageReference(repository=repository, digest=digest)
+        content, media_type, _ = self._fetched(reference)
+        return content, media_type
+
+    def _fetched(self, wanted: ImageReference) -> tuple[bytes, str, Digest]:
+        call = self._manifest_call(wanted, "GET")
+        answer = self._requests.answer(wanted.repository, call, 200)
+        media_type = oci.media_type_of(answer.headers.one("content-type"))
+        given = "" if media_type in _UNSPECIFIC else media_type
+        document = oci.parse_document(answer.content, given)
+        stated = _stated_digest(answer.headers)
+        digest = wanted.digest or stated or Digest.of(answer.content)
+        for each in (digest, stated):
+            if each is not None and not each.matches(answer.content):
+                raise _wrong_digest(str(wanted), each)
+        return answer.content, document.media_type, digest
+
+    def _manifest_call(self, wanted: ImageReference, method: str) -> Call:
+        return Call(
+            method=method,
+            tail=f"manifests/{wanted.digest or wanted.tag}",
+            headers={"Accept": _ACCEPT},
+            follow=True,
+            what=f"manifest for {wanted.familiar}",
+        )
+
+    # BlobSource -------------------------------------------------------------------------------------
+
+    def open_blob(self, repository: Repository, digest: Digest, size: int) -> "Iterator[bytes]":
+        """Yield a blob's bytes; the last step raises EvidenceError unless digest and size are right.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: see core/ports.
+        """
+        call = Call(method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True)
+        stream = self._requests.stream(repository, call, 200)
+        seen = sha256() if digest.algorithm == "sha256" else sha512()
+        left = size
+        with stream:
+            for piece in stream.chunks():
+                seen.update(piece)
+                left -= len(piece)
+                yield piece
+        if left or seen.hexdigest() != digest.hex:
+            raise _wrong_digest(f"blob of {repository.name}", digest)
+
+    # Lists ------------------------------------------------------------------------------------------
+
+    def tags(self, repository: Repository) -> "Iterator[str]":
+        """Yield a repository's tags in the registry's order, page after page.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: see core/ports.
+            EvidenceError: an answer is no list of tags, or sends us elsewhere.
+        """
+        call = Call(
+            method="GET",
+            tail=f"tags/list?n={limits.TAG_PAGE}",
+            max_bytes=limits.JSON_BYTES,
+            follow=True,
+            what=f"repository {repository.familiar}",
+        )
+        for _ in range(limits.PAGES):
+            answer = self._requests.answer(repository, call, 200)
+            document = Reader(parse(answer.content))
+            for tag in document.texts("tags") if document.has("tags") else ():
+                try:
+                    ImageReference(repository=repository, tag=tag)
+                except InputError as error:
+                    raise MalformedError(str(error), path="tags") from None
+                yield tag
+            following = next_page(answer)
+            if following is None:
+                return
+            call = call.replace(at=following)
+        raise MalformedError(f"more than {limits.PAGES} pages of tags", code=Code.TOO_LARGE)
+
+    def referrers(
+        self, repository: Repository, subject: Digest, artifact_type: str = ""
+    ) -> "tuple[oci.Descriptor, ...]":
+        """List what refers to a subject, by the API or by the fallback tag; of one artifact type, or of all.
+
+        Raises:
+            RefusedError, UnavailableError: see core/ports. EvidenceError: an answer is no index.
+        """
+        from countermark.adapters import registry_referrers  # noqa: PLC0415 - content trust has none
+
+        return registry_referrers.find(self._requests, repository, subject, artifact_type)
+
+    # RegistryWriter ---------------------------------------------------------------------------------
+
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Say whether a blob is there already.
+
+        Raises:
+            RefusedError, UnavailableError: see core/ports.
+        """
+        from countermark.adapters import registry_upload  # noqa: PLC0415 - only pushes
+
+        return registry_upload.has_blob(self._requests, repository, digest)
+
+    def put_blob(
+        self, repository: Repository, digest: Digest, size: int, content: "Iterator[bytes]"
+    ) -> None:
+        """Upload a blob of known digest and size.
+
+        Raises:
+            RefusedError, UnavailableError: see core/ports. EvidenceError: ``checksum``, the content is another.
+            Whatever the content itself raises.
+        """
+        from countermark.adapters import registry_upload  # noqa: PLC0415 - only pushes
+
+        registry_upload.put_blob(self._requests, repository, digest, size, content)
+
+    def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
+        """Put a blob of another repository of the same registry into this one; False where it has to be uploaded.
+
+        Raises:
+            RefusedError, UnavailableError: see core/ports.
+        """
+        from countermark.adapters import registry_upload  # noqa: PLC0415 - only pushes
+
+        return registry_upload.mount_blob(self._requests, repository, digest, source)
+
+    def put_manifest(
+        self, repository: Repository, name: str, media_type: str, content: bytes
+    ) -> Digest:
+        """Put a manifest under a tag or digest and return its digest, on which the registry agrees.
+
+        A manifest that names a subject is listed on the subject's fallback tag, where the registry has no referrers.
+
+        Raises:
+            RefusedError, UnavailableError: see core/ports.
+            EvidenceError: ``checksum``, the registry has another digest; the content is no manifest of this type.
+        """
+        from countermark.adapters import registry_referrers  # noqa: PLC0415 - only pushes
+
+        return registry_referrers.put_manifest(
+            self._requests, repository, name, media_type, content
+        )
+
+    def delete_manifest(self, repository: Repository, name: str) -> None:
+        """Delete a manifest by digest, or a tag where the registry can.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: see core/ports.
+        """
+        from countermark.adapters import registry_upload  # noqa: PLC0415 - rare
+
+        registry_upload.delete(self._requests, repository, f"manifests/{name}")
+
+    def delete_blob(self, repository: Repository, digest: Digest) -> None:
+        """Delete a blob from a repository.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: see core/ports.
+        """
+        from countermark.adapters import registry_upload  # noqa: PLC0415 - rare
+
+        registry_upload.delete(self._requests, repository, f"blobs/{digest}")
+
+
+def _subject(wanted: ImageReference, digest: Digest, size: int, media_type: str) -> Subject:
+    if wanted.digest is not None and digest != wanted.digest:
+        raise _wrong_digest(str(wanted), wanted.digest)
+    if size > limits.MANIFEST_BYTES:
+        raise MalformedError(f"manifest of {size} bytes", code=Code.TOO_LARGE)
+    return Subject(
+        repository=wanted.repository,
+        digest=digest,
+        tag=wanted.tag,
+        size=size,
+        media_type=media_type,
+    )
+
+
+def _stated_digest(headers: Headers) -> Digest | None:
+    text = headers.one("docker-content-digest")
+    if not text:
+        return None
+    try:
+        return Digest.parse(text)
+    except InputError as error:
+        raise MalformedError(str(error), path="Docker-Content-Digest") from None
+
+
+def _wrong_digest(what: str, digest: Digest) -> EvidenceError:
+    return MalformedError(
+        f"{what}: the content is not what digest {digest} names", code=Code.CHECKSUM
+    )

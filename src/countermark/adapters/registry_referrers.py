@@ -1,0 +1,164 @@
+"""What refers to a subject: signatures, attestations; by the registry's API, or by a tag where it has none.
+
+distribution-spec 1.1, "Listing Referrers" and "Pushing Manifests with Subject". Whether a registry has the API is
+asked each time and never known from a list: it changes without notice. The tag is an index that every writer reads,
+changes and puts back; two writers at once can lose an entry, so a writer looks again and repairs.
+"""
+
+from countermark.adapters.http_exchange import Answer
+from countermark.adapters.registry_requests import PUSH, Call, RegistryRequests, next_page
+from countermark.core import limits
+from countermark.core.digest import Digest
+from countermark.core.errors import (
+    Code,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from countermark.core.reference import Repository
+from countermark.formats import oci
+from countermark.formats.oci import Descriptor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WITHOUT_API = (400, 404, 405, 406)  # as registries without it have been seen to answer
+_REPAIRS = 3
+
+
+def find(
+    requests: RegistryRequests, repository: Repository, subject: Digest, artifact_type: str = ""
+) -> tuple[Descriptor, ...]:
+    """List what refers to a subject; filtered by us, whatever the registry says that it did."""
+    found = _by_api(requests, repository, subject, artifact_type)
+    if found is None:
+        found = _by_tag(requests, repository, subject)
+    return tuple(each for each in found if artifact_type in ("", each.artifact_type))
+
+
+def _by_api(
+    requests: RegistryRequests, repository: Repository, subject: Digest, artifact_type: str
+) -> tuple[Descriptor, ...] | None:
+    """Ask the API; None where the registry has none."""
+    from countermark.adapters.http_url import quote  # noqa: PLC0415 - one name
+
+    query = f"?artifactType={quote(artifact_type)}" if artifact_type else ""
+    call = Call(
+        method="GET",
+        tail=f"referrers/{subject}{query}",
+        headers={"Accept": oci.OCI_INDEX},
+        follow=True,
+    )
+    found: list[Descriptor] = []
+    for _ in range(limits.PAGES):
+        answer = requests.answer(repository, call, 200, *_WITHOUT_API)
+        if answer.status != 200 or not _is_index(answer):
+            return None
+        found += oci.parse_index(answer.content, oci.OCI_INDEX).manifests
+        if len(found) > limits.INDEX_MANIFESTS:
+            raise MalformedError(
+                f"more than {limits.INDEX_MANIFESTS} referrers", code=Code.TOO_LARGE
+            )
+        following = next_page(answer)
+        if following is None:
+            return tuple(found)
+        call = call.replace(at=following)
+    raise MalformedError(f"more than {limits.PAGES} pages of referrers", code=Code.TOO_LARGE)
+
+
+def _is_index(answer: Answer) -> bool:
+    return oci.media_type_of(answer.headers.one("content-type")) == oci.OCI_INDEX
+
+
+def _by_tag(
+    requests: RegistryRequests, repository: Repository, subject: Digest
+) -> tuple[Descriptor, ...]:
+    call = Call(
+        method="GET",
+        tail=f"manifests/{oci.fallback_tag(subject)}",
+        headers={"Accept": ", ".join(oci.INDEXES)},
+        follow=True,
+    )
+    try:
+        answer = requests.answer(repository, call, 200)
+    except NotFoundError:
+        return ()
+    if oci.media_type_of(answer.headers.one("content-type")) in oci.MANIFESTS:
+        return ()  # cosign copies images to this very name
+    return oci.parse_index(answer.content).manifests
+
+
+def put_manifest(
+    requests: RegistryRequests,
+    repository: Repository,
+    name: str,
+    media_type: str,
+    content: bytes,
+) -> Digest:
+    """Put a manifest, and list it as a referrer where the registry does not do so itself."""
+    referrer = oci.referrer_of(content, media_type)
+    answer = _put(requests, repository, name, media_type, content)
+    digest = Digest.of(content, "sha512" if name.startswith("sha512:") else "sha256")
+    stated = answer.headers.one("docker-content-digest")
+    if stated and stated != str(digest):
+        raise MalformedError(
+            f"the registry stored {stated[:160]} for manifest {digest}", code=Code.CHECKSUM
+        )
+    if referrer and not answer.headers.all("oci-subject"):
+        _list(requests, repository, *referrer)
+    return digest
+
+
+def _put(
+    requests: RegistryRequests, repository: Repository, name: str, media_type: str, content: bytes
+) -> Answer:
+    call = Call(
+        method="PUT",
+        tail=f"manifests/{name}",
+        headers={"Content-Type": media_type},
+        body=content,
+        actions=PUSH,
+        what=f"manifest {name} of {repository.name}",
+    )
+    return requests.answer(repository, call, 201)
+
+
+def _list(
+    requests: RegistryRequests, repository: Repository, subject: Digest, referrer: Descriptor
+) -> None:
+    """Add an entry to the fallback tag, and look whether another writer has overwritten it meanwhile."""
+    if _has_api(requests, repository, subject):
+        return
+    for _ in range(_REPAIRS + 1):
+        before = _by_tag(requests, repository, subject)
+        if referrer in before:
+            return
+        others = [each for each in before if each.digest != referrer.digest]
+        _put_list(requests, repository, subject, (*others, referrer))
+    if referrer not in _by_tag(requests, repository, subject):
+        raise UnavailableError(
+            f"{repository.name}: other writers keep overwriting the referrers of {subject}",
+            hint="try again",
+        )
+
+
+def _has_api(requests: RegistryRequests, repository: Repository, subject: Digest) -> bool:
+    try:
+        return _by_api(requests, repository, subject, "") is not None
+    except RefusedError:
+        return False
+
+
+def _put_list(
+    requests: RegistryRequests,
+    repository: Repository,
+    subject: Digest,
+    entries: "Sequence[Descriptor]",
+) -> None:
+    ordered = sorted(entries, key=lambda each: str(each.digest))
+    content = oci.encode_index(ordered)
+    if len(content) > limits.MANIFEST_BYTES or len(ordered) > limits.INDEX_MANIFESTS:
+        raise MalformedError("too many referrers for one tag", code=Code.TOO_LARGE)
+    _put(requests, repository, oci.fallback_tag(subject), oci.OCI_INDEX, content)

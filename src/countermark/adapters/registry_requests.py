@@ -1,0 +1,230 @@
+"""Requests to one registry: where it is, http or https, who we are, and what its refusals mean.
+
+Plain http only where docker's users have it: on literal loopback addresses and ``localhost``, tried after https as
+docker does, and remembered. ``insecure-registries`` of a daemon's configuration is not obeyed.
+"""
+
+from countermark.adapters.http_errors import NotTlsError
+from countermark.adapters.http_exchange import Answer, HttpRequest, Stream
+from countermark.adapters.http_url import Url, is_loopback
+from countermark.adapters.registry_auth import Authenticator, Party
+from countermark.core import limits
+from countermark.core.errors import (
+    Code,
+    CountermarkError,
+    InputError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from countermark.core.text import harmless
+from countermark.core.value import Value
+from countermark.formats.strict_json import Reader, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from countermark.adapters.docker_config import CaFolders
+    from countermark.adapters.registry_map import RegistryMap, Target
+    from countermark.core.reference import Repository
+
+PULL, PUSH, DELETE = "pull", "pull,push", "delete"
+_SHOWN_CHARS = 300  # of what a registry says
+_SHOWN_ERRORS = 3
+_UNKNOWN = (
+    ": manifest unknown: manifest unknown"  # what GET would say; an answer to HEAD has no body
+)
+
+
+class Call(Value):
+    """One request about one repository.
+
+    Attributes:
+        tail: the path below ``/v2/<repository>/``, with its query.
+        at: a whole URL instead, as an upload's Location or a next page's Link gives it.
+        actions: what the token must allow on the repository; ``also`` are further scopes.
+        what: the thing asked about, for messages: ``manifest for alpine:3``.
+    """
+
+    method: str
+    tail: str = ""
+    at: Url | None = None
+    headers: "Mapping[str, str]" = {}  # noqa: RUF012 - frozen, and never written to
+    body: "bytes | Iterator[bytes]" = b""
+    length: int | None = None
+    max_bytes: int = limits.MANIFEST_BYTES
+    follow: bool = False
+    actions: str = PULL
+    also: tuple[str, ...] = ()
+    what: str = ""
+
+
+class RegistryRequests:
+    """Sends calls to the registries that repositories are in."""
+
+    def __init__(
+        self,
+        client: Authenticator,
+        places: "RegistryMap",
+        certificates: "CaFolders",
+    ) -> None:
+        self._client, self._places, self._certificates = client, places, certificates
+        self._schemes: dict[str, str] = {}  # of loopback registries that have answered
+
+    def target(self, repository: "Repository") -> "Target":
+        """Say where a repository is."""
+        return self._places.target(repository)
+
+    def base(self, repository: "Repository") -> Url:
+        """The registry's address as far as it is known."""
+        host = self.target(repository).host
+        return Url.parse(f"{self._schemes.get(host, 'https')}://{host}/")
+
+    def answer(self, repository: "Repository", call: Call, *good: int) -> Answer:
+        """Send a call and read the whole answer, whose status is one of ``good``.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: another status, or no answer.
+            MalformedError: ``too-large``.
+        """
+        stream = self.stream(repository, call, *good)
+        content = stream.read()
+        return Answer(status=stream.status, headers=stream.headers, content=content, url=stream.url)
+
+    def stream(self, repository: "Repository", call: Call, *good: int) -> Stream:
+        """Send a call and leave the body to the caller.
+
+        Raises:
+            As ``answer``.
+        """
+        target = self.target(repository)
+        stream = self._sent(repository, target, call)
+        if stream.status in good:
+            return stream
+        raise self._refusal(stream, repository, target, call)
+
+    def _sent(self, repository: "Repository", target: "Target", call: Call) -> Stream:
+        known = self._schemes.get(target.host)
+        loopback = known is None and is_loopback(self.base(repository).host)
+        schemes = ("https", "http") if loopback else (known or "https",)
+        for scheme in schemes:
+            base = Url.parse(f"{scheme}://{target.host}/")
+            url = call.at or base.replace(target=f"/v2/{target.path}/{call.tail}")
+            try:
+                stream = self._asked(repository, target, call.replace(at=url), base)
+            except NotTlsError as error:
+                if scheme == schemes[-1]:
+                    raise _said(error, call.method, url) from None
+                continue
+            except UnavailableError as error:
+                raise _said(error, call.method, url) from None
+            except InputError as error:  # plain http elsewhere, which a Location or Link named
+                raise UnavailableError(
+                    f"{target.host}: {error}", code=error.code, hint=error.hint
+                ) from None
+            if loopback:
+                self._schemes[target.host] = scheme
+            return stream
+        raise AssertionError("the last scheme returns or raises")
+
+    def _asked(self, repository: "Repository", target: "Target", call: Call, base: Url) -> Stream:
+        tls = self._certificates.tls_for(
+            repository.registry, target.host, ca_files=target.place.ca_files
+        )
+        url = call.at or base
+        request = HttpRequest(
+            method=call.method,
+            url=url,
+            headers=call.headers,
+            body=call.body,
+            length=call.length,
+            max_bytes=call.max_bytes,
+            follow=call.follow,
+            tls=tls,
+        )
+        if url.origin != base.origin:  # elsewhere we are nobody
+            return self._client.ask_anonymously(request.replace(tls=tls.without_client()))
+        scope = f"repository:{target.path}:{call.actions}"
+        return self._client.ask(
+            request, self._party(target, base).replace(tls=tls), scope, *call.also
+        )
+
+    def _party(self, target: "Target", base: Url) -> Party:
+        home = Url.parse(f"https://{target.login_for}/").host if target.login_for else ""
+        return Party(
+            url=base,
+            registry=target.login_for,
+            path=target.path,
+            homes=(home,) if home else (),
+            realms=target.place.realms,
+        )
+
+    def _refusal(
+        self, stream: Stream, repository: "Repository", target: "Target", call: Call
+    ) -> CountermarkError:
+        status, content = stream.status, self._client.redacted(stream.beginning())
+        said = _said_by_registry(content)
+        if not said and call.method == "HEAD" and call.tail.startswith("manifests/"):
+            said = _UNKNOWN if status == 404 else ""
+        what = call.what or f"{call.tail.partition('?')[0]} of {repository.name}"
+        if status == 404:
+            return NotFoundError(f"{what} not found{said}", status=404)
+        if status in (401, 403):
+            party = self._party(target, self.base(repository))
+            return RefusedError(
+                f"access to {repository.name} denied{said or f': server returned {status}'}",
+                status=status,
+                body=content,
+                hint=self._client.hint(party),
+            )
+        message = f"{what}: registry {target.host} returned {status}{said}"
+        if status < 400 or status >= 500 or status in (408, 425, 429):
+            return UnavailableError(message, status=status)
+        return RefusedError(message, status=status, body=content)
+
+
+def _said(error: UnavailableError, method: str, url: Url) -> UnavailableError:
+    """Put in front what was asked, as Go does: ``Get "https://host/v2/": EOF``. Realms' errors say it themselves."""
+    if error.status:
+        return error
+    message = f'{method.capitalize()} "{url.shown}": {error}'
+    return UnavailableError(message, code=error.code, hint=error.hint)
+
+
+def _said_by_registry(content: bytes) -> str:
+    """``: manifest unknown: manifest unknown``, as docker shows a registry's error body; "" where it is none."""
+    try:
+        errors = Reader(parse(content)).objects("errors")[:_SHOWN_ERRORS]
+        texts = [
+            f"{entry.text('code').lower().replace('_', ' ')}: {entry.text('message')}"
+            for entry in errors
+        ]
+    except MalformedError:
+        return ""
+    return f": {harmless(', '.join(texts))[:_SHOWN_CHARS]}" if texts else ""
+
+
+def next_page(answer: Answer) -> Url | None:
+    """The next page that a Link header names (RFC 8288, distribution-spec), None after the last.
+
+    Raises:
+        MalformedError: it is at another server, or no URL.
+    """
+    for value in answer.headers.all("link"):
+        for part in value.split(","):
+            address, _, parameters = part.strip().partition(">")
+            relation = parameters.replace(" ", "").replace('"', "").lower()
+            if not address.startswith("<") or "rel=next" not in relation.split(";"):
+                continue
+            try:
+                url = answer.url.join(address[1:])
+            except InputError as error:
+                raise MalformedError(f"next page: {error}", path="Link") from None
+            if url.origin != answer.url.origin or url == answer.url:
+                raise MalformedError(
+                    f"next page on {url.authority}", path="Link", code=Code.MALFORMED
+                )
+            return url
+    return None

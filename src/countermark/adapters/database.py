@@ -197,18 +197,19 @@ class SqlTrustStore:
 
     # writing --------------------------------------------------------------------------------------
 
-    def publish(self, files: Sequence[StoredFile], base: int, now: datetime) -> None:
+    def publish(self, files: Sequence[StoredFile], base: str, now: datetime) -> None:
         """See the port."""
         gun = files[0].gun
         timestamp = next(file for file in files if file.role == "timestamp")
         conflict = RefusedError(
             f"{gun} was published by somebody else meanwhile", code=Code.VERSION_CONFLICT
         )
-        newest = sa.select(sa.func.max(TUF_FILES.c.version))
+        newest = sa.select(TUF_FILES.c.sha256)
         newest = newest.where(TUF_FILES.c.gun == gun, TUF_FILES.c.role == "timestamp")
+        newest = newest.order_by(TUF_FILES.c.version.desc()).limit(1)
 
         def add(connection: sa.Connection) -> dict[str, object]:
-            if (connection.scalar(newest) or 0) != base:
+            if (connection.scalar(newest) or "") != base:
                 raise conflict
             connection.execute(sa.insert(TUF_FILES), [_row(file) for file in files])
             return _entry("update", gun, now, timestamp)

@@ -110,6 +110,8 @@ class Application:
         sender = Sender(send, self._streams, self._bounds.idle_seconds)
         try:
             response = await self._respond(scope, receive, call)
+            if response.problem:
+                self._report(response.problem, secrets.token_hex(6), call)
             response = self._finished(response)
             await sender.response(response, head_only=call.method == "HEAD")
             return response.status, sender.size
@@ -276,16 +278,13 @@ class Application:
         """Log what went wrong under a name that the client is told, and tell it no more."""
         bug = secrets.token_hex(6)
         known = isinstance(error, CountermarkError)
-        self._log.event(
-            "error",
-            f"{type(error).__name__}: {error}",
-            self._clock(),
-            bug=bug,
-            method=call.method,
-            path=call.path[:1024],
-            trace="" if known else "".join(traceback.format_exception(error))[-8000:],
-        )
+        trace = "" if known else "".join(traceback.format_exception(error))[-8000:]
+        self._report(f"{type(error).__name__}: {error}", bug, call, trace)
         return plain_error(500, "INTERNAL", f"something went wrong here; it is logged as {bug}")
+
+    def _report(self, problem: str, bug: str, call: _Call, trace: str = "") -> None:
+        more = {"bug": bug, "method": call.method, "path": call.path[:1024]}
+        self._log.event("error", problem, self._clock(), **more, trace=trace)
 
     def _finished(self, response: Response) -> Response:
         more = [("Server", "countermark"), ("X-Content-Type-Options", "nosniff")]

@@ -26,7 +26,9 @@ UPLOAD_BYTES = (
     110 * MIB
 )  # a whole publish: one file at the client's own limit, and room for the rest
 UPLOAD_PARTS = 256  # roles in one publish. notary: none
-PUBLICATION_TRIES = 8  # a publish is made anew this often when others publish to the same repository meanwhile
+PUBLICATION_TRIES = (
+    8  # a publish is made anew this often when others publish to the same repository meanwhile
+)
 PENDING_KEYS = 10_000  # keys made for repositories that were never published. notary: none
 PENDING_KEY_SECONDS = 86_400  # how long such a key is kept when there are too many of them
 GUN_CHARS = 255  # notary's database column

@@ -75,6 +75,93 @@ class RegistryWriter(Protocol):
         ...
 
 
+# Images elsewhere ---------------------------------------------------------------------------------------
+
+
+class ImageSource(Protocol):
+    """An image, or an index of several, in a file, a folder or a store: what it names can be read.
+
+    Manifests and blobs come with their digests checked; threads may share one.
+    """
+
+    def root(self) -> tuple[bytes, str]:
+        """Return the manifest or index itself, and its media type.
+
+        Raises:
+            NotFoundError: the place has no such image. EvidenceError: what is there is none.
+        """
+        ...
+
+    def manifest(self, digest: Digest) -> tuple[bytes, str]:
+        """Return a manifest that the root names, and its media type."""
+        ...
+
+    def open_blob(self, digest: Digest, size: int) -> Iterator[bytes]:
+        """Yield a blob's bytes; the last step raises EvidenceError unless digest and size are right."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was opened or made for reading."""
+        ...
+
+
+class ImageTarget(Protocol):
+    """A place that an image is written to: whole with ``finish``, or not at all. Threads may share one.
+
+    ``takes_index`` is False where only an image for one platform fits.
+    """
+
+    takes_index: bool
+
+    def has_blob(self, digest: Digest, size: int) -> bool:
+        """Say whether a blob is there already."""
+        ...
+
+    def put_blob(self, digest: Digest, size: int, content: Iterator[bytes]) -> None:
+        """Write a blob; EvidenceError unless digest and size are right."""
+        ...
+
+    def put_manifest(self, digest: Digest, media_type: str, content: bytes) -> None:
+        """Write a manifest or index; what it names has been written before."""
+        ...
+
+    def finish(self, root: Digest) -> None:
+        """Put the image in place, under the name that the target was made for; ``root`` was written last."""
+        ...
+
+    def discard(self) -> None:
+        """Leave nothing behind of what was not finished; to be called in any case, and harmless after finish."""
+        ...
+
+
+class LocalImages(Protocol):
+    """The image store of a docker daemon."""
+
+    def pull(self, repository: Repository, digest: Digest, progress: "Progress") -> None:
+        """Have the daemon fetch an image by digest."""
+        ...
+
+    def tag(self, source: ImageReference, name: ImageReference) -> None:
+        """Give an image of the store a further name."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows people that long work goes on."""
+
+    def begin(self, text: str, total: int) -> None:
+        """Begin: what is being done, and how many bytes it takes, 0 where nobody knows."""
+        ...
+
+    def advance(self, count: int) -> None:
+        """So many bytes more; any thread may say so."""
+        ...
+
+    def finish(self) -> None:
+        """End, whether or not all was done."""
+        ...
+
+
 # Docker Content Trust ---------------------------------------------------------------------------------
 
 
@@ -396,11 +483,15 @@ class FileRange(Value):
 
 
 class Response(Value):
-    """An HTTP answer: the body is bytes, a stream, or a range of a file."""
+    """An HTTP answer: the body is bytes, a stream, or a range of a file.
+
+    ``problem`` is for our own log and never sent: what went wrong here, where that was our fault.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | FileRange | Iterator[bytes] = b""
+    problem: str = ""
 
 
 Handler = Callable[[Request], Response]
@@ -462,12 +553,12 @@ class TrustStore(Protocol):
         """Return one version of a role."""
         ...
 
-    def publish(self, files: Sequence[StoredFile], base: int, now: datetime) -> None:
+    def publish(self, files: Sequence[StoredFile], base: str, now: datetime) -> None:
         """Add versions of one repository's roles in one step, its next timestamp among them.
 
         Args:
-            files: all of one GUN; the timestamp's version is the new state's.
-            base: the timestamp version that the files were made from, 0 for none.
+            files: all of one GUN, a timestamp among them.
+            base: the sha256 of the newest timestamp when the files were made, "" for none.
             now: time of the entry in the changefeed.
 
         Raises:

@@ -29,7 +29,6 @@ def test_get(registry: HostedRegistry) -> None:
         "accept-ranges": "bytes",
         "cache-control": "max-age=31536000",
         "docker-distribution-api-version": "registry/2.0",
-        "x-content-type-options": "nosniff",
     }
 
 

@@ -103,7 +103,6 @@ def test_a_tag_moves(registry: HostedRegistry) -> None:
     [
         (IMAGE, {}),
         (IMAGE, {"layers": []}),
-        (IMAGE, {"layers": None}),
         (IMAGE, {"artifactType": "application/vnd.example"}),
         (IMAGE, {"x-custom": {"deep": [1, True, None, "x"]}}),
         (IMAGE, {"annotations": {}}),
@@ -139,14 +138,17 @@ def test_images(registry: HostedRegistry, media_type: str, members: dict[str, An
 @pytest.mark.parametrize(
     ("media_type", "members", "path"),
     [
-        (IMAGE, {"schemaVersion": 1}, "schemaVersion"),
+        (IMAGE, {"schemaVersion": 1}, None),
+        (IMAGE, {"schemaVersion": 3}, "schemaVersion"),
         (IMAGE, {"schemaVersion": "2"}, "schemaVersion"),
         (IMAGE, {"schemaVersion": True}, "schemaVersion"),
         (IMAGE, {"mediaType": INDEX}, "mediaType"),
         (IMAGE, {"mediaType": 7}, "mediaType"),
         (INDEX, {}, "mediaType"),
         (IMAGE, {"config": None}, "config"),
-        (IMAGE, {"config": {}}, "config.mediaType"),
+        (IMAGE, {"config": {}}, "config.size"),
+        (IMAGE, {"layers": None}, "layers"),
+        (IMAGE, {"manifests": []}, "manifests"),
         (IMAGE, {"layers": {}}, "layers"),
         (IMAGE, {"layers": [7]}, "layers[0]"),
         (
@@ -167,26 +169,26 @@ def test_images(registry: HostedRegistry, media_type: str, members: dict[str, An
         (IMAGE, {"annotations": {"a": 1}}, "annotations.a"),
         (IMAGE, {"annotations": []}, "annotations"),
         (IMAGE, {"artifactType": 7}, "artifactType"),
-        (IMAGE, {"subject": {"digest": "x"}}, "subject.mediaType"),
+        (IMAGE, {"subject": {"digest": "x"}}, "subject.size"),
         (IMAGE, {"subject": "x"}, "subject"),
         ("text/html", {"mediaType": None}, "mediaType"),
         ("application/x y", {"mediaType": None}, "mediaType"),
         ("application/x\r\nSet-Cookie: a", {"mediaType": None}, "mediaType"),
         (f"application/{'x' * 300}", {"mediaType": None}, "mediaType"),
-        ("", {"mediaType": None, "config": None}, "mediaType"),
+        ("", {"mediaType": None, "config": None}, "config"),
         (
             "application/vnd.docker.distribution.manifest.v1+prettyjws",
             {"mediaType": None},
-            "schemaVersion",
+            None,
         ),
     ],
 )
 def test_bad_images(
-    registry: HostedRegistry, media_type: str, members: dict[str, Any], path: str
+    registry: HostedRegistry, media_type: str, members: dict[str, Any], path: str | None
 ) -> None:
     answer = registry.push_manifest("app", "x", image(b"layer", **members), media_type)
     assert answer.refusal == (400, "MANIFEST_INVALID")
-    assert answer.json["errors"][0]["detail"] == path
+    assert answer.json["errors"][0].get("detail") == path
     assert registry.call("GET", f"{MANIFEST}x").status == 404
 
 
@@ -212,10 +214,10 @@ def test_sizes(registry: HostedRegistry) -> None:
     assert answer.refusal == (413, "SIZE_INVALID")
     layers = [descriptor(b"layer", LAYER)] * (limits.LAYERS + 1)
     answer = registry.push_manifest("app", "y", image(layers=layers))
-    assert answer.refusal == (400, "MANIFEST_INVALID")
+    assert answer.refusal == (413, "MANIFEST_INVALID")
     children = [descriptor(b"layer", IMAGE)] * (limits.INDEX_MANIFESTS + 1)
     answer = registry.push_manifest("app", "y", index(manifests=children), INDEX)
-    assert answer.refusal == (400, "MANIFEST_INVALID")
+    assert answer.refusal == (413, "MANIFEST_INVALID")
 
 
 @pytest.mark.parametrize("missing", ["config", "layer", "child"])
@@ -261,6 +263,26 @@ def test_other_kinds_of_manifests(registry: HostedRegistry) -> None:
     assert registry.push_manifest("app", "x", content, ARTIFACT).status == 201
     answer = registry.call("GET", f"{MANIFEST}x")
     assert (answer.body, answer.headers["content-type"]) == (content, ARTIFACT)
+
+
+@pytest.mark.parametrize(
+    ("members", "path"),
+    [
+        ({"mediaType": "application/vnd.other"}, "mediaType"),
+        ({"subject": "x"}, "subject"),
+        ({"subject": {}}, "subject.digest"),
+        ({"subject": {"digest": "sha256:x"}}, "subject.digest"),
+        ({"annotations": {"a": 1}}, "annotations.a"),
+        ({"artifactType": []}, "artifactType"),
+    ],
+)
+def test_bad_manifests_of_other_kinds(
+    registry: HostedRegistry, members: dict[str, Any], path: str
+) -> None:
+    content = json.dumps({"anything": 1, **members}).encode()
+    answer = registry.push_manifest("app", "x", content, ARTIFACT)
+    assert answer.refusal == (400, "MANIFEST_INVALID")
+    assert answer.json["errors"][0]["detail"] == path
 
 
 def test_wrong_digests(registry: HostedRegistry) -> None:

@@ -171,14 +171,15 @@ def test_unknown_algorithms(registry: HostedRegistry) -> None:
 def test_a_body_that_breaks_off(registry: HostedRegistry) -> None:
     location = begin(registry)
     broken = Body([b"half"], breaks=InputError("the body ended early"))
-    assert registry.call("PATCH", location, broken).refusal == (400, "SIZE_INVALID")
+    with pytest.raises(InputError, match="ended early"):  # the server's to answer: it knows who left
+        registry.call("PATCH", location, broken)
     assert registry.call("GET", location).headers["range"] == "0-3"
     digest = Digest.of(b"half done")
     answer = part(registry, "PUT", f"{location}?digest={digest}", b" done", 4)
     check_created(registry, answer, b"half done", digest)
     broken = Body([b"half"], breaks=InputError("the body ended early"))
-    post = registry.call("POST", f"{UPLOADS}?digest={Digest.of(b'half')}", broken)
-    assert post.refusal == (400, "SIZE_INVALID")
+    with pytest.raises(InputError, match="ended early"):
+        registry.call("POST", f"{UPLOADS}?digest={Digest.of(b'half')}", broken)
     assert registry.call("GET", f"/v2/app/blobs/{Digest.of(b'half')}").status == 404
 
 

@@ -52,6 +52,13 @@ class ApiError(InputError):
         self.status, self.oci_code, self.detail, self.headers = status, oci_code, detail, headers
 
 
+def is_answered_here(error: CountermarkError) -> bool:
+    """Say whether an error is one that a registry has a word for; that a client left is the server's to know."""
+    return isinstance(error, ApiError) or not (
+        isinstance(error, InputError) and error.code not in _STORE_CODES
+    )
+
+
 def answer_to(error: CountermarkError) -> Response:
     """Answer a request that failed; what is our own trouble does not say where our files lie."""
     if isinstance(error, ApiError):
@@ -62,7 +69,7 @@ def answer_to(error: CountermarkError) -> Response:
         status = 413 if error.code == Code.TOO_LARGE else 400
         return _answer(status, "MANIFEST_INVALID", str(error), detail=error.path or None)
     if isinstance(error, InputError):
-        status, word = _STORE_CODES.get(error.code, (400, "SIZE_INVALID"))  # a body that broke off
+        status, word = _STORE_CODES[error.code]
         return _answer(status, word, str(error))
     return _our_trouble(error)
 

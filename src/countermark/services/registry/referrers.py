@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from countermark.core import limits
 from countermark.core.ports import Request, Response
 from countermark.formats import strict_json
+from countermark.formats.oci import OCI_INDEX
 from countermark.services.registry import words
-from countermark.services.registry.manifest_rules import OCI_INDEX
 from countermark.services.registry.stores import Stores
 
 _HEAD = b'{"schemaVersion":2,"mediaType":"' + OCI_INDEX.encode() + b'","manifests":['

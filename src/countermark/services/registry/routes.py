@@ -5,15 +5,13 @@ from collections.abc import Callable, Mapping
 from countermark.core.errors import CountermarkError
 from countermark.core.ports import Handler, Request, Response
 from countermark.services.registry import blobs, manifests, referrers, tags, uploads, words
-from countermark.services.registry.errors import ApiError, answer_to
+from countermark.services.registry.errors import ApiError, answer_to, is_answered_here
 from countermark.services.registry.stores import Stores
 
 _Part = Callable[[Stores, Request, str, str], Response]
 
 # on every answer of a registry: docker's client asks for it
 _VERSION = ("Docker-Distribution-API-Version", "registry/2.0")
-# what was pushed must not become something else in a browser
-_NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 
 
 def _root(_stores: Stores, _request: Request, _name: str, _rest: str) -> Response:
@@ -50,13 +48,15 @@ def registry(stores: Stores, log: Callable[[str], None]) -> Handler:
         try:
             response = _answer(stores, request)
         except CountermarkError as error:
+            if not is_answered_here(error):
+                raise
             response = answer_to(error)
             if response.status >= 500:
                 log(f"registry: {request.method} {request.path[:300]!r}: {error}")
         if request.method == "HEAD" and isinstance(response.body, bytes) and response.body:
             length = ("Content-Length", str(len(response.body)))
             response = response.replace(headers=(*response.headers, length), body=b"")
-        return response.replace(headers=(*response.headers, _VERSION, _NO_SNIFFING))
+        return response.replace(headers=(*response.headers, _VERSION))
 
     return answer
 

@@ -194,13 +194,13 @@ class CaFolders:
         self._folders, self._label = tuple(folders), label
         self._known: dict[tuple[str, ...], HostTls] = {}
 
-    def tls_for(self, *hosts: str, ca_files: "Sequence[str]" = ()) -> HostTls:
-        """Return what is there for a server, under any of its names; ``ca_files`` come on top.
+    def tls_for(self, *hosts: str, ca_texts: "Sequence[str]" = ()) -> HostTls:
+        """Return what is there for a server, under any of its names; ``ca_texts`` (PEM) come on top.
 
         Raises:
             ConfigError: a certificate without its key, or the reverse, as docker refuses them.
         """
-        key = (*hosts, "", *ca_files)
+        key = (*hosts, "", *ca_texts)
         found = self._known.get(key)
         if found is None:
             places = [
@@ -210,7 +210,8 @@ class CaFolders:
             ]
             material = [tls_material(place) for place in places]
             found = HostTls(
-                ca_files=(*ca_files, *(file for files, _ in material for file in files)),
+                ca_files=tuple(file for files, _ in material for file in files),
+                ca_texts=tuple(ca_texts),
                 client_pairs=tuple(pair for _, pairs in material for pair in pairs),
                 label=self._label,
             )

@@ -37,12 +37,13 @@ class SystemRoots(Value):
 
 
 class HostTls(Value):
-    """What docker's folders add for one server: CA files, and client certificates with their keys (file names).
+    """What docker's folders add for one server: CA files, CAs as PEM texts, and client certificates with their keys (file names).
 
     ``label`` tells two users of the same server apart, so that they never share a connection.
     """
 
     ca_files: tuple[str, ...] = ()
+    ca_texts: tuple[str, ...] = ()
     client_pairs: tuple[tuple[str, str], ...] = ()
     label: str = ""
 
@@ -81,6 +82,8 @@ def _made(roots: SystemRoots, host: HostTls) -> ssl.SSLContext:
     _add_system_roots(context, roots)
     for file in host.ca_files:
         _load(context, file)
+    for text in host.ca_texts:
+        _load_text(context, text)
     for certificate, key in host.client_pairs:
         try:
             context.load_cert_chain(certificate, key, password=_no_passphrase)
@@ -128,6 +131,13 @@ def _load(context: ssl.SSLContext, file: str) -> None:
         context.load_verify_locations(cafile=file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"CA certificates: {_reason(error)}", file=file) from None
+
+
+def _load_text(context: ssl.SSLContext, text: str) -> None:
+    try:
+        context.load_verify_locations(cadata=text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"CA certificates: {_reason(error)}") from None
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -19,13 +19,13 @@ class RegistryPlace(Value):
 
     Attributes:
         at: ``host[:port][/path]``, "" for the registry itself. The path comes before the repository's own.
-        ca_files: CA files that its certificate may lead to, beside the system's and docker's.
+        ca_texts: CAs (PEM) that its certificate may lead to, beside the system's and docker's.
         login: ``docker-config`` or ``none``.
         realms: hosts of token servers that may see the login (see ``registry_realms``).
     """
 
     at: str = ""
-    ca_files: tuple[str, ...] = ()
+    ca_texts: tuple[str, ...] = ()
     login: str = DOCKER_LOGIN
     realms: tuple[str, ...] = ()
 

@@ -131,7 +131,7 @@ class RegistryRequests:
 
     def _asked(self, repository: "Repository", target: "Target", call: Call, base: Url) -> Stream:
         tls = self._certificates.tls_for(
-            repository.registry, target.host, ca_files=target.place.ca_files
+            repository.registry, target.host, ca_texts=target.place.ca_texts
         )
         url = call.at or base
         request = HttpRequest(

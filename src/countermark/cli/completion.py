@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
 SHELLS = ("bash", "zsh", "tcsh")

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.arguments import Function, Parser
     from countermark.cli.output import Output
 

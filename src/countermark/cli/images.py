@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
 PLACES = """places (SOURCE, DEST), in skopeo's notation:
@@ -39,7 +39,9 @@ def push_arguments(parser: "argparse.ArgumentParser") -> None:
     parser.epilog = PUSH_EXAMPLES
     parser.add_argument("source", metavar="SOURCE", help="where the image is")
     parser.add_argument("image", metavar="IMAGE:TAG", help="the name that it gets")
-    parser.add_argument("--sign", action="store_true", help="sign the tag (also with DOCKER_CONTENT_TRUST=1)")
+    parser.add_argument(
+        "--sign", action="store_true", help="sign the tag (also with DOCKER_CONTENT_TRUST=1)"
+    )
 
 
 def push(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
@@ -61,7 +63,9 @@ def pull_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``pull``."""
     parser.epilog = PULL_EXAMPLES
     parser.add_argument("image", metavar="IMAGE", help="the image: name, tag, digest or both")
-    parser.add_argument("--to", metavar="DEST", default="", help="where to put it (default: the docker daemon)")
+    parser.add_argument(
+        "--to", metavar="DEST", default="", help="where to put it (default: the docker daemon)"
+    )
     policy_arguments(parser)
 
 
@@ -70,10 +74,14 @@ def pull(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     reference = ImageReference.parse(args.image).with_default_tag()
     images = program.images(out)
     images.check_destination(args.to, reference)
-    decision = program.engine(policy_file=args.policy, require_pin=args.require_pin).verify(reference)
+    decision = program.engine(policy_file=args.policy, require_pin=args.require_pin).verify(
+        reference
+    )
     show_decision(decision, out)
     if not decision.passes:
         return status_of(decision)
     where = images.pull(decision.subject, reference, args.to)
-    out.result(f"{harmless(reference.familiar.partition('@')[0])}@{decision.subject.digest} -> {where}")
+    out.result(
+        f"{harmless(reference.familiar.partition('@')[0])}@{decision.subject.digest} -> {where}"
+    )
     return 0

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -25,10 +25,10 @@ def entry() -> None:
 
 def main(argv: "Sequence[str]") -> int:
     """Run one command and return its exit status; nothing but the status leaves here."""
-    from countermark import assembly
+    from countermark.assembly.program import Program
 
     words, options = _global_options(list(argv))
-    program = assembly.Program.of_process(config_file=options.get("--config", ""))
+    program = Program.of_process(config_file=options.get("--config", ""))
     out = output.standard(colour=program.colour)
     try:
         status = _run(words, options, program, out)

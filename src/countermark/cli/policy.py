@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
 CHECK_EXAMPLES = """examples:
@@ -29,7 +29,9 @@ def check(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     layer = program.policy_layer(args.file)
     for line in unreachable(layer):
         out.warning(line)
-    out.result(f"{harmless(args.file)}: {len(layer.signers)} signers, {len(layer.rules)} rules, no mistake found")
+    out.result(
+        f"{harmless(args.file)}: {len(layer.signers)} signers, {len(layer.rules)} rules, no mistake found"
+    )
     return 0
 
 

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
 EXAMPLES = """examples:
@@ -21,21 +21,58 @@ def serve_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``serve``."""
     parser.epilog = EXAMPLES
     add = parser.add_argument
-    add("--data", metavar="DIR", default="", help="where everything is kept (default: $XDG_DATA_HOME/countermark)")
-    add("--listen", metavar="HOST:PORT", default="", help="address to listen on (default: 127.0.0.1:5443)")
-    add("--tls-cert", metavar="FILE", default="", help="certificate chain, PEM (default: one from our own CA)")
+    add(
+        "--data",
+        metavar="DIR",
+        default="",
+        help="where everything is kept (default: $XDG_DATA_HOME/countermark)",
+    )
+    add(
+        "--listen",
+        metavar="HOST:PORT",
+        default="",
+        help="address to listen on (default: 127.0.0.1:5443)",
+    )
+    add(
+        "--tls-cert",
+        metavar="FILE",
+        default="",
+        help="certificate chain, PEM (default: one from our own CA)",
+    )
     add("--tls-key", metavar="FILE", default="", help="its private key, PEM")
-    add("--tls-name", metavar="NAME", action="append", default=[], help="a name for our own certificate; may repeat")
-    add("--master-key-file", metavar="FILE", default="", help="key that encrypts server-held keys (default: DIR/master.key)")
-    add("--htpasswd", metavar="FILE", default="", help="users who may write (bcrypt); readers need no login")
+    add(
+        "--tls-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name for our own certificate; may repeat",
+    )
+    add(
+        "--master-key-file",
+        metavar="FILE",
+        default="",
+        help="key that encrypts server-held keys (default: DIR/master.key)",
+    )
+    add(
+        "--htpasswd",
+        metavar="FILE",
+        default="",
+        help="users who may write (bcrypt); readers need no login",
+    )
     add("--require-login", action="store_true", help="readers need a login too (with --htpasswd)")
-    add("--allow-anonymous-write", action="store_true", help="let anyone write on an address that is not loopback")
+    add(
+        "--allow-anonymous-write",
+        action="store_true",
+        help="let anyone write on an address that is not loopback",
+    )
 
 
 def serve(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Serve until told to stop; print where clients want the CA once it is ready."""
     if bool(args.tls_cert) != bool(args.tls_key):
-        raise InputError("--tls-cert and --tls-key go together", hint="give both, or neither for our own CA")
+        raise InputError(
+            "--tls-cert and --tls-key go together", hint="give both, or neither for our own CA"
+        )
     if args.require_login and not args.htpasswd:
         raise InputError("--require-login needs users", hint="add --htpasswd FILE")
     server = program.server(vars(args))

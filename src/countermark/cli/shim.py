@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from countermark.assembly import Program
+    from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
 # Each shim: the files it consists of, the hidden command that they run, and what it is for.

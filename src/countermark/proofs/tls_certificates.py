@@ -94,6 +94,18 @@ def issue_certificate(ca: TlsCredentials, names: Sequence[str], now: datetime) -
     return _credentials(builder.sign(issuer_key, SHA256()), key)
 
 
+def is_good_for(certificate: bytes, names: Sequence[str], now: datetime) -> bool:
+    """Say whether a certificate (PEM) has all these names and a third of its life still before it."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate)
+        extension = found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    has_all = all(_general_name(name) in list(extension.value) for name in names)
+    early = timedelta(days=CERTIFICATE_DAYS // 3)
+    return has_all and found.not_valid_before_utc <= now < found.not_valid_after_utc - early
+
+
 def _name(text: str) -> x509.Name:
     # only people read it, and RFC 5280 allows it 64 characters
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])

@@ -1,0 +1,1 @@
+"""Builds every object from a config; the only package that names adapters."""

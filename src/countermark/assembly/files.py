@@ -1,0 +1,47 @@
+"""Small files of people and programs: policies, configuration, public keys, shims."""
+
+import os
+
+from countermark.adapters import storage
+from countermark.core import limits
+
+
+class Files:
+    """Reads whole small files and replaces them atomically."""
+
+    def read_bytes(self, path: str) -> bytes | None:
+        """Read a file, None where there is none.
+
+        Raises:
+            StorageError: it is there and cannot be read. MalformedError: it is larger than any such file.
+        """
+        return storage.read(path, limits.POLICY_BYTES)
+
+    def read(self, path: str) -> str | None:
+        """Read a text, None where there is none."""
+        content = self.read_bytes(path)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    def write_private(self, path: str, content: bytes) -> None:
+        """Write a file that only its owner may read."""
+        storage.write(path, content)
+
+    def write_executable(self, path: str, text: str) -> None:
+        """Write a script that everybody may run."""
+        storage.write(path, text.encode(), mode=0o755)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        storage.remove(path)
+
+    def exists(self, path: str) -> bool:
+        """Say whether something has this name."""
+        return os.path.lexists(path)
+
+    def is_folder(self, path: str) -> bool:
+        """Say whether this is a folder."""
+        return os.path.isdir(path)
+
+    def is_private(self, path: str) -> bool:
+        """Say whether nobody but its owner may read or write it."""
+        return storage.is_private(path)

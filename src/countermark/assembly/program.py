@@ -1,0 +1,375 @@
+"""One run of the program: its environment and configuration, and what is made of them when asked for."""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+from countermark.core.errors import ConfigError, InputError
+from countermark.core.reference import ImageReference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from countermark.adapters.credentials import Logins
+    from countermark.adapters.http_client import HttpClient
+    from countermark.adapters.registry import RegistryClient
+    from countermark.adapters.registry_auth import Authenticator
+    from countermark.adapters.registry_map import RegistryPlace
+    from countermark.adapters.terminal import Terminal
+    from countermark.adapters.trust_folder import CachedMetadata, PrivateKeys
+    from countermark.assembly.files import Files
+    from countermark.assembly.server import Server
+    from countermark.cli.output import Output
+    from countermark.config import Config, Source
+    from countermark.engine import Engine
+    from countermark.images import Images
+    from countermark.policy.model import Layer, Policy
+
+    T = TypeVar("T")
+
+SYSTEM_FOLDER = "/etc/countermark"
+# where docker and podman keep the CAs of single registries; docker's trust client has its own folder
+_CERTIFICATE_FOLDERS = ("/etc/docker/certs.d", "/etc/containers/certs.d")
+_FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))  # Go's ParseBool; all else is on
+
+
+def clock() -> datetime:
+    """The time now, aware, UTC: the one place where it is read."""
+    return datetime.now(UTC)
+
+
+class Program:
+    """Everything that a command may ask for; each thing is made once, when first asked for.
+
+    The environment, the clock and the adapters enter here and nowhere else.
+    """
+
+    def __init__(self, environment: "Mapping[str, str]", config_file: str = "") -> None:
+        self.environment = environment
+        self._config_file = config_file
+        self._made: dict[str, object] = {}
+
+    @classmethod
+    def of_process(cls, config_file: str = "") -> "Program":
+        """The program that this process runs."""
+        return cls(os.environ, config_file)
+
+    def _once(self, name: str, make: "Callable[[], T]") -> "T":
+        if name not in self._made:
+            self._made[name] = make()
+        found: T = self._made[name]  # type: ignore[assignment]
+        return found
+
+    # Environment and configuration ------------------------------------------------------------------
+
+    @property
+    def colour(self) -> bool:
+        """Whether colour is wanted where there is a terminal (no-color.org)."""
+        return not self.environment.get("NO_COLOR") and self.environment.get("TERM") != "dumb"
+
+    @property
+    def content_trust_is_on(self) -> bool:
+        """Whether DOCKER_CONTENT_TRUST is on, as docker reads it."""
+        return self.environment.get("DOCKER_CONTENT_TRUST", "") not in _FALSE
+
+    @property
+    def home(self) -> str:
+        """The user's home folder."""
+        return self.environment.get("HOME") or os.path.expanduser("~")
+
+    @property
+    def user_folder(self) -> str:
+        """Where this user's policy and configuration are."""
+        base = self.environment.get("XDG_CONFIG_HOME") or os.path.join(self.home, ".config")
+        return os.path.join(base, "countermark")
+
+    @property
+    def data_folder(self) -> str:
+        """Where ``serve`` keeps its data unless told otherwise."""
+        base = self.environment.get("XDG_DATA_HOME") or os.path.join(self.home, ".local", "share")
+        return os.path.join(base, "countermark")
+
+    @property
+    def docker_folder(self) -> str:
+        """Docker's configuration folder."""
+        given = self.environment.get("DOCKER_CONFIG") or self.config.docker_config
+        return given or os.path.join(self.home, ".docker")
+
+    @property
+    def config(self) -> "Config":
+        """The configuration: the system's file, the user's, the one named by --config, then variables."""
+        return self._once("config", lambda: self.config_with(()))
+
+    def config_with(self, flags: "tuple[Source, ...]") -> "Config":
+        """The configuration with a command's flags on top.
+
+        Raises:
+            ConfigError: a mistake in a file, or the file of --config is missing.
+        """
+        from countermark import config
+
+        paths = [
+            os.path.join(folder, "config.yaml") for folder in (SYSTEM_FOLDER, self.user_folder)
+        ]
+        sources = config.load(paths, self.files.read_bytes)
+        if self._config_file:
+            content = self.files.read_bytes(self._config_file)
+            if content is None:
+                raise ConfigError("there is no such file", file=self._config_file)
+            sources.append(config.parse(content, self._config_file))
+        sources += self._variables()
+        return config.merge((*sources, *flags))
+
+    def _variables(self) -> "list[Source]":
+        from countermark.config import MOVED_TAG, Source
+
+        found = []
+        for variable, key in (
+            ("COUNTERMARK_POLICY", "policy"),
+            ("DOCKER_CONTENT_TRUST_SERVER", "trustServer"),
+            ("COUNTERMARK_MOVED_TAG", "movedTag"),
+            ("DOCKER_CONFIG", "dockerConfig"),
+        ):
+            value = self.environment.get(variable, "")
+            if variable == "COUNTERMARK_MOVED_TAG" and value and value not in MOVED_TAG:
+                raise InputError(
+                    f"COUNTERMARK_MOVED_TAG: not {' or '.join(MOVED_TAG)}: {value[:40]!r}"
+                )
+            if value:
+                found.append(Source(origin=variable, settings=((key, value),)))
+        return found
+
+    def config_lines(self) -> list[str]:
+        """Each setting, its value, and where the value comes from."""
+        return self.config.lines()
+
+    # The policy -------------------------------------------------------------------------------------
+
+    def policy(self, policy_file: str = "", *, require_pin: bool = False) -> "Policy":
+        """The layers that apply: the file named, else those that exist, else the built-in one.
+
+        Raises:
+            ConfigError: a mistake in a file; the file named is missing.
+        """
+        from countermark.policy.model import Policy
+        from countermark.policy.parse import built_in
+
+        layers = [self.policy_layer(path) for path in self.policy_files(policy_file)]
+        if not layers:
+            layers = [built_in(moved_tag=self.config.moved_tag or "deny")]
+        policy = Policy(layers=tuple(layers))
+        return policy.with_pins_required() if require_pin else policy
+
+    def policy_files(self, policy_file: str = "") -> list[str]:
+        """The policy files that apply: the one named (flag, then configuration), else those that exist."""
+        named = policy_file or self.config.policy
+        if named:
+            return [named]
+        found = [
+            os.path.join(folder, "policy.yaml") for folder in (SYSTEM_FOLDER, self.user_folder)
+        ]
+        return [path for path in found if os.path.exists(path)]
+
+    def policy_layer(self, path: str) -> "Layer":
+        """Parse one policy file.
+
+        Raises:
+            ConfigError: it is missing or wrong.
+        """
+        from countermark.policy import parse
+
+        content = self.files.read_bytes(path)
+        if content is None:
+            raise ConfigError("there is no such file", file=path)
+        folder = os.path.dirname(path)
+        return parse.parse(
+            content,
+            file=path,
+            read_file=lambda name: self.files.read_bytes(os.path.join(folder, name)),
+        )
+
+    def policy_order(self, policy_file: str, reference: "ImageReference") -> list[str]:
+        """Which rules of each layer match an image, the deciding one first."""
+        from countermark.assembly.policy_order import lines
+
+        return lines(self.policy(policy_file), reference)
+
+    # The outside world ------------------------------------------------------------------------------
+
+    @property
+    def files(self) -> "Files":
+        """Small files of people and programs."""
+        from countermark.assembly.files import Files
+
+        return self._once("files", Files)
+
+    @property
+    def http(self) -> "HttpClient":
+        """The one HTTP client."""
+        return self._once("http", self._http)
+
+    def _http(self) -> "HttpClient":
+        from countermark.adapters.http_client import HttpClient
+        from countermark.adapters.http_proxy import Proxies
+        from countermark.adapters.http_tls import SystemRoots
+
+        get = self.environment.get
+        return HttpClient(
+            SystemRoots(
+                file=get("SSL_CERT_FILE", ""),
+                folders=tuple(f for f in get("SSL_CERT_DIR", "").split(os.pathsep) if f),
+            ),
+            Proxies(
+                https=get("HTTPS_PROXY") or get("https_proxy", ""),
+                no_proxy=get("NO_PROXY") or get("no_proxy", ""),
+            ),
+        )
+
+    @property
+    def logins(self) -> "Logins":
+        """Who we are at registries: docker's file and helpers, then podman's file."""
+        return self._once("logins", self._logins)
+
+    def _logins(self) -> "Logins":
+        from countermark.adapters.credentials import Logins
+
+        def run(command: "tuple[str, ...]", *, given: bytes) -> object:
+            from countermark.adapters import process
+
+            return process.run(command, given=given, environment=self.environment)
+
+        get = self.environment.get
+        files = [os.path.join(self.docker_folder, "config.json")]
+        if get("REGISTRY_AUTH_FILE"):
+            files.append(get("REGISTRY_AUTH_FILE", ""))
+        elif get("XDG_RUNTIME_DIR"):
+            files.append(os.path.join(get("XDG_RUNTIME_DIR", ""), "containers", "auth.json"))
+        return Logins(files, run)  # type: ignore[arg-type]
+
+    @property
+    def authenticator(self) -> "Authenticator":
+        """Answers servers that ask who we are."""
+        from countermark.adapters.registry_auth import Authenticator
+
+        return self._once("authenticator", lambda: Authenticator(self.http, self.logins))
+
+    def registry(self, policy: "Policy | None" = None) -> "RegistryClient":
+        """The registry client; a policy may say where registries really are."""
+        from countermark.adapters.docker_config import CaFolders
+        from countermark.adapters.registry import RegistryClient
+        from countermark.adapters.registry_map import RegistryMap
+
+        folders = [
+            os.path.join(self.docker_folder, "certs.d"),
+            os.path.join(self.home, ".config", "containers", "certs.d"),
+            *_CERTIFICATE_FOLDERS,
+            # what docker's trust client is told about a host holds for its registry too
+            os.path.join(self.docker_folder, "tls"),
+        ]
+        places = {} if policy is None else self._places(policy)
+        return RegistryClient(self.authenticator, RegistryMap(places), CaFolders(folders))
+
+    @staticmethod
+    def _places(policy: "Policy") -> "dict[str, RegistryPlace]":
+        from countermark.assembly.places import places
+
+        return places(policy)
+
+    # Docker Content Trust ---------------------------------------------------------------------------
+
+    @property
+    def trust_folder(self) -> str:
+        """Docker's trust folder."""
+        return os.path.join(self.docker_folder, "trust")
+
+    @property
+    def cache(self) -> "CachedMetadata":
+        """Cached metadata, pins and remembered versions."""
+        from countermark.adapters.trust_folder import CachedMetadata
+
+        return self._once("cache", lambda: CachedMetadata(self.trust_folder))
+
+    @property
+    def keys(self) -> "PrivateKeys":
+        """The private keys of the trust folder."""
+        from countermark.adapters.trust_folder import PrivateKeys
+
+        return self._once("keys", lambda: PrivateKeys(self.trust_folder))
+
+    @property
+    def terminal(self) -> "Terminal":
+        """What people type."""
+        from countermark.adapters.terminal import Terminal
+
+        def show(text: str) -> None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+        return self._once("terminal", lambda: Terminal(self.environment, 0, show))
+
+    # Images and services --------------------------------------------------------------------------
+
+    def images(self, out: "Output") -> "Images":
+        """Copies images between registries, files and the docker daemon."""
+        from countermark.adapters.image_places import ImagePlaces
+        from countermark.adapters.progress import NoProgress, TerminalProgress
+        from countermark.assembly.daemon import docker_engine, own_platform
+        from countermark.images import Images
+
+        progress = TerminalProgress(colour=self.colour) if out.err_is_terminal else NoProgress()
+        temporary = self.environment.get("TMPDIR") or "/tmp"  # noqa: S108 - the system's own
+        places = ImagePlaces(lambda: docker_engine(self), temporary)
+        return Images(self.registry(self.policy()), places, progress, own_platform())
+
+    def server(self, flags: "Mapping[str, object]") -> "Server":
+        """A registry and trust server, as the configuration and these flags have it."""
+        from countermark.assembly.server import Server
+        from countermark.config import Source
+
+        words = {"tls_name": "tlsNames", "data": "data", "listen": "listen", "tls_cert": "tlsCert"}
+        words |= {"tls_key": "tlsKey", "master_key_file": "masterKeyFile", "htpasswd": "htpasswd"}
+        words |= {"require_login": "requireLogin", "allow_anonymous_write": "allowAnonymousWrite"}
+        settings = tuple(
+            (f"serve.{words[name]}", tuple(value) if isinstance(value, list) else value)
+            for name, value in flags.items()
+            if value and name in words
+        )
+        config = self.config_with((Source(origin="flags", settings=settings),))  # type: ignore[arg-type]
+        return Server(config, self.data_folder, clock)
+
+    # Our own place in the system --------------------------------------------------------------------
+
+    @property
+    def own_command(self) -> tuple[str, ...]:
+        """How a script calls us."""
+        return (sys.executable, "-m", "countermark")
+
+    def absolute(self, path: str) -> str:
+        """A path from the working directory, made absolute."""
+        return os.path.abspath(path)
+
+    def default_shim_folder(self, *, plugins: bool) -> str:
+        """Where a shim goes unless told otherwise: docker's plugin folder, or the user's programs."""
+        if plugins:
+            return os.path.join(self.docker_folder, "cli-plugins")
+        return os.path.join(self.home, ".local", "bin")
+
+    def first_on_path(self, name: str) -> str:
+        """The program that a name means on PATH, "" for none."""
+        from countermark.adapters import process
+
+        return process.find(name, self.environment.get("PATH", "")) or ""
+
+    def real_docker(self) -> str:
+        """The docker on PATH that is not one of our shims, "" for none."""
+        from countermark.adapters import process
+        from countermark.cli.shim import MARK
+
+        search = self.environment.get("PATH", "")
+        return process.find("docker", search, mark=MARK.encode()) or ""
+
+    def packaged(self, name: str) -> str | None:
+        """A text that was made when the package was built."""
+        return self.files.read(os.path.join(os.path.dirname(os.path.dirname(__file__)), name))

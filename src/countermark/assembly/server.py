@@ -1,0 +1,198 @@
+"""``countermark serve``: a registry and a trust server on one address, with all that they keep in one folder."""
+
+import ipaddress
+import os
+import secrets
+import sys
+import threading
+
+from countermark.adapters import storage
+from countermark.adapters.blob_store import BlobStore
+from countermark.adapters.blob_uploads import UploadStore
+from countermark.adapters.database import SqlTrustStore, migrate
+from countermark.adapters.http_server import Bounds, HttpServer, Route, Services
+from countermark.adapters.manifest_store import ManifestStore
+from countermark.adapters.registry_cleaning import clean_unfinished
+from countermark.adapters.server_keys import SealedKeys
+from countermark.adapters.sqlite import SqliteDatabase
+from countermark.assembly.server_tls import our_certificate
+from countermark.config import Config
+from countermark.core import limits
+from countermark.core.errors import ConfigError, InputError, UnavailableError
+from countermark.core.ports import Clock
+from countermark.services.access import Access, check_start
+from countermark.services.notary import Notary
+from countermark.services.passwords import Passwords
+from countermark.services.registry.guard import guarded
+from countermark.services.registry.routes import registry
+from countermark.services.registry.stores import Stores
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_LISTEN = "127.0.0.1:5443"
+_LOCK_SECONDS = 0.5  # a second server on one folder is told at once
+
+
+class Server:
+    """One server on one data folder; two processes never share one."""
+
+    def __init__(self, config: Config, default_data: str, clock: Clock) -> None:
+        """Take the configuration and check what can be checked before anything is made.
+
+        Raises:
+            InputError: an address that is none, or is open to everybody without being told so.
+        """
+        settings = config.serve
+        self._settings, self._clock = settings, clock
+        self.data = os.path.abspath(settings.data or default_data)
+        self.host, self.port = _address(settings.listen or DEFAULT_LISTEN)
+        check_start(
+            self.host,
+            loopback=_is_loopback(self.host),
+            users=bool(settings.htpasswd),
+            allow_anonymous_write=settings.allow_anonymous_write,
+        )
+        self._own_ca = not settings.tls_cert
+
+    def run(self, ready: "Callable[[], None]") -> int:
+        """Serve until told to stop; ``ready`` is called once connections are taken.
+
+        Raises:
+            InputError, ConfigError, StorageError: it cannot start.
+        """
+        storage.make_folder(self.data)
+        lock = storage.Lock(os.path.join(self.data, "serve.lock"), seconds=_LOCK_SECONDS)
+        try:
+            lock.__enter__()
+        except UnavailableError:
+            raise InputError(
+                f"another server runs on {self.data}", hint="stop it, or choose another --data"
+            ) from None
+        try:
+            return self._run(ready)
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _run(self, ready: "Callable[[], None]") -> int:
+        tls = self._tls()
+        database = SqliteDatabase(os.path.join(self.data, "trust.db"))
+        try:
+            migrate(database)
+            server = HttpServer(
+                (self.host, self.port), tls, self._services(database), Bounds(), self._clock, _log
+            )
+
+            def started(address: tuple[str, int]) -> None:
+                self.port = address[1]
+                ready()
+
+            whole = server.run(started)
+        finally:
+            database.close()
+        from countermark.adapters import granian_server
+
+        granian_server.leave(0 if whole else 1)
+
+    def _services(self, database: SqliteDatabase) -> Services:
+        settings = self._settings
+        folder = os.path.join(self.data, "registry")
+        storage.make_folder(folder)
+        clean_unfinished(folder, self._clock())
+        access = self._access()
+        store = SqlTrustStore(database)
+        master = settings.master_key_file or os.path.join(self.data, "master.key")
+        keys = SealedKeys(database, master, make=not settings.master_key_file)
+        notary = Notary(store, keys, access, self._clock)
+        blobs, manifests = BlobStore(folder), ManifestStore(folder)
+        stores = Stores(
+            blobs=blobs, uploads=UploadStore(folder, blobs), manifests=manifests, tags=manifests
+        )
+        images = guarded(registry(stores, _log_line), access)
+        return Services(
+            routes=(
+                Route(name="notary", serves=notary.serves, handler=notary.answer),
+                Route(name="token", serves=access.serves, handler=access.answer),
+                Route(name="registry", serves=lambda path: path.startswith("/v2"), handler=images),
+            ),
+            hot=notary.hot,
+            checks={"trust store": notary.check},
+        )
+
+    def _access(self) -> Access:
+        settings, secret = self._settings, secrets.token_bytes(32)
+        passwords = None
+        if settings.htpasswd:
+            passwords = Passwords(self._users, self._clock, secret)
+        return Access(passwords, self._clock, secret, everybody_reads=not settings.require_login)
+
+    def _users(self) -> str:
+        path = self._settings.htpasswd
+        content = storage.read(path, limits.POLICY_BYTES)
+        if content is None:
+            raise ConfigError("there is no such file", file=path)
+        return content.decode("utf-8", "replace")
+
+    def _tls(self) -> tuple[str, str]:
+        settings = self._settings
+        if settings.tls_cert:
+            return settings.tls_cert, settings.tls_key
+        names = list(settings.tls_names)
+        names += [n for n in (self.host, "localhost", "127.0.0.1") if n not in names]
+        folder = os.path.join(self.data, "tls")
+        return our_certificate(
+            folder, [n for n in names if n not in ("0.0.0.0", "::")], self._clock()
+        )  # noqa: S104
+
+    def directions(self) -> list[str]:
+        """What people and clients need to know, once it listens."""
+        names = self._settings.tls_names or (self.host,)
+        lines = []
+        for name in names:
+            place = f"{name}:{self.port}" if self.port != 443 else name
+            lines.append(
+                f"serving https://{place} (registry and trust server), data in {self.data}"
+            )
+            if self._own_ca:
+                ca = os.path.join(self.data, "tls", "ca.crt")
+                lines += [
+                    f"clients trust it through {ca}, copied to",
+                    f"  ~/.docker/tls/{place}/ca.crt           docker's trust client, notary, countermark",
+                    f"  /etc/docker/certs.d/{place}/ca.crt     the docker daemon, skopeo, podman",
+                ]
+        if not self._settings.htpasswd and not _is_loopback(self.host):
+            lines.append(
+                "warning: anybody who reaches this address may publish (--allow-anonymous-write)"
+            )
+        lines.append("keep a copy of the data folder; master.key in it opens the server's own keys")
+        return lines
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
+        raise InputError(
+            f"not an address: {text[:80]!r}", hint="write HOST:PORT, as 127.0.0.1:5443"
+        )
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_LOG_LOCK = threading.Lock()
+
+
+def _log(line: str) -> None:
+    with _LOG_LOCK:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+
+def _log_line(line: str) -> None:
+    _log(f"{line}\n")

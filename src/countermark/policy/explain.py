@@ -28,6 +28,7 @@ _NEXT = {
     Code.UNSIGNED: "have it signed: countermark trust sign {tagged}",
     Code.FIRST_USE: "compare the root with its owner, then: countermark trust pin {repository}",
     Code.PIN: "ask the owner whether the root was replaced; only then: countermark trust forget {repository}",
+    Code.SAME_SIGNATORY: "have someone else sign too, with a key of their own",
     Code.NO_RULE: "add a rule for it to the policy file: see docs/policy.md",
     Code.UNAVAILABLE: "try again once the trust server can be reached",
     Code.STALE: "try again once the trust server can be reached",
@@ -161,7 +162,8 @@ def _next(decision: Decision) -> list[str]:
             and finding.signed_digest
             and finding.code == Code.MOVED_TAG
         ):
-            found[f"countermark pull {repository.familiar}@{finding.signed_digest}"] = None
+            pinned = f"{repository.familiar}@{finding.signed_digest}"
+            found[f"to get the signed image: countermark pull {pinned}"] = None
     for code in _wanting_codes(decision):
         if code in _NEXT:
             found[_NEXT[code].format(**words)] = None
@@ -178,10 +180,12 @@ def _wanting_codes(decision: Decision) -> "Iterator[Code]":
 
 
 def _codes(judged: Judged) -> "Iterator[Code]":
+    """What is wanting where it decides: while a signer is silent, its answer is what to wait for."""
     if judged.verdict != Verdict.ALLOWED:
         yield from (reason.code for reason in judged.reasons)
         for part in judged.parts:
-            yield from _codes(part)
+            if judged.verdict in (part.verdict, Verdict.DENIED):
+                yield from _codes(part)
 
 
 # JSON -----------------------------------------------------------------------------------------------

@@ -33,22 +33,8 @@ Headers = list[tuple[bytes, bytes]]
 
 _JSON = ("Content-Type", "application/json; charset=utf-8")
 _SERVER = (b"server", b"countermark")
+_HOT_HEADERS = 24  # a request with more is looked at closely
 _GONE = 499  # nginx's number for "the client left"; only in logs and counters
-
-
-class _Call:
-    """One request on its way: what is known of it for the log."""
-
-    __slots__ = ("agent", "client", "method", "note", "path", "route", "started")
-
-    def __init__(self, scope: Mapping[str, Any]) -> None:
-        self.started = time.perf_counter()
-        self.method: str = scope["method"]
-        self.path = ""
-        self.route = "server"
-        self.client: str = scope["client"][0] if scope.get("client") else ""
-        self.agent = ""
-        self.note = ""
 
 
 class Application:
@@ -72,41 +58,28 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        call = _Call(scope)
-        self._metrics.active += 1
-        try:
-            status, size = await self._answer(scope, receive, send, call)
-        finally:
-            self._metrics.active -= 1
-        seconds = time.perf_counter() - call.started
-        self._metrics.served(call.route, call.method, status, size, seconds)
-        self._log.served(
-            Served(
-                at=self._clock(),
-                route=call.route,
-                method=call.method,
-                path=call.path,
-                status=status,
-                size=size,
-                seconds=seconds,
-                client=call.client,
-                agent=call.agent,
-                note=call.note,
-            )
-        )
+        started = time.perf_counter()
+        call = Served(scope["method"], scope["client"][0] if scope.get("client") else "")
+        # most of all requests by far: done here, without a step that they do not need
+        if b"/_trust/tuf/" in scope["raw_path"] and (answer := self._hot(scope, call)):
+            start = {"type": "http.response.start", "status": answer.status}
+            await send(start | {"headers": (*answer.headers, _SERVER)})
+            await send({"type": "http.response.body", "body": answer.body})
+            call.status, call.size = answer.status, len(answer.body)
+        else:
+            self._metrics.active += 1
+            try:
+                call.status, call.size = await self._answer(scope, receive, send, call)
+            finally:
+                self._metrics.active -= 1
+        call.at = self._clock()
+        call.seconds = time.perf_counter() - started
+        self._metrics.served(call)
+        self._log.served(call)
 
     async def _answer(
-        self, scope: Mapping[str, Any], receive: Receive, send: Send, call: _Call
+        self, scope: Mapping[str, Any], receive: Receive, send: Send, call: Served
     ) -> tuple[int, int]:
-        headers: Headers = scope["headers"]
-        raw: bytes = scope["raw_path"]
-        if self._services.hot is not None and call.method == "GET" and b"/_trust/tuf/" in raw:
-            answer = self._hot(raw, headers, call)
-            if answer is not None:
-                start = {"type": "http.response.start", "status": answer.status}
-                await send(start | {"headers": [*answer.headers, _SERVER]})
-                await send({"type": "http.response.body", "body": answer.body})
-                return answer.status, len(answer.body)
         sender = Sender(send, self._streams, self._bounds.idle_seconds)
         try:
             response = await self._respond(scope, receive, call)
@@ -121,15 +94,19 @@ class Application:
                 await sender.response(self._finished(_cut_off(error)), head_only=False)
             return _GONE, sender.size  # returning before the end makes Granian cut the connection
         except Exception as error:  # noqa: BLE001 - the outer edge
-            # the outer edge: a bug of ours, or a file that broke while it was sent
+            # a bug of ours, or a file that broke while it was sent
             failed = self._failed(error, call)
             if not sender.started:
                 await sender.response(self._finished(failed), head_only=call.method == "HEAD")
             return failed.status, sender.size
 
-    def _hot(self, raw: bytes, headers: Headers, call: _Call) -> HotAnswer | None:
+    def _hot(self, scope: Mapping[str, Any], call: Served) -> HotAnswer | None:
         """Answer from memory, if this is a plain request for what is there."""
-        if b"%" in raw or b"//" in raw or b"/." in raw or self._services.hot is None:
+        raw: bytes = scope["raw_path"]
+        headers: Headers = scope["headers"]
+        if self._services.hot is None or call.method != "GET" or len(headers) > _HOT_HEADERS:
+            return None
+        if b"%" in raw or b"//" in raw or b"/." in raw:
             return None
         authorization, hosts = "", 0
         for name, value in headers:
@@ -139,7 +116,7 @@ class Application:
                 authorization = value.decode("latin-1")
             elif name == b"user-agent":
                 call.agent = value.decode("latin-1")
-        if hosts != 1 or len(headers) > 32:
+        if hosts != 1 or self.draining:
             return None
         call.path = raw.decode("latin-1")
         call.route = "trust"
@@ -147,7 +124,7 @@ class Application:
 
     # the other requests ---------------------------------------------------------------------------
 
-    async def _respond(self, scope: Mapping[str, Any], receive: Receive, call: _Call) -> Response:
+    async def _respond(self, scope: Mapping[str, Any], receive: Receive, call: Served) -> Response:
         call.route = "server"
         try:
             call.path = path = decoded(scope["raw_path"])
@@ -226,7 +203,7 @@ class Application:
         scope: Mapping[str, Any],
         receive: Receive,
         headers: Mapping[str, str],
-        call: _Call,
+        call: Served,
     ) -> Response:
         length = headers.get("content-length", "")
         stated = int(length) if length.isascii() and length.isdigit() else None
@@ -261,7 +238,7 @@ class Application:
         content = await reader.all_of_small(self._bounds.small_bytes)
         return StreamedBody(reader, loop, stated) if content is None else SmallBody(content)
 
-    def _run(self, handler: Handler, request: Request, call: _Call) -> Response:
+    def _run(self, handler: Handler, request: Request, call: Served) -> Response:
         """Call a handler in a worker thread; what it did not turn into its peer's words becomes ours."""
         try:
             return handler(request)
@@ -274,7 +251,7 @@ class Application:
             status = 413 if error.code == Code.TOO_LARGE else error.http_status
             return plain_error(status, error.code.upper().replace("-", "_"), str(error))
 
-    def _failed(self, error: Exception, call: _Call) -> Response:
+    def _failed(self, error: Exception, call: Served) -> Response:
         """Log what went wrong under a name that the client is told, and tell it no more."""
         bug = secrets.token_hex(6)
         known = isinstance(error, CountermarkError)
@@ -282,7 +259,7 @@ class Application:
         self._report(f"{type(error).__name__}: {error}", bug, call, trace)
         return plain_error(500, "INTERNAL", f"something went wrong here; it is logged as {bug}")
 
-    def _report(self, problem: str, bug: str, call: _Call, trace: str = "") -> None:
+    def _report(self, problem: str, bug: str, call: Served, trace: str = "") -> None:
         more = {"bug": bug, "method": call.method, "path": call.path[:1024]}
         self._log.event("error", problem, self._clock(), **more, trace=trace)
 

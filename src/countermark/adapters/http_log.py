@@ -1,36 +1,39 @@
 """What the HTTP server tells about itself: one JSON line a request, and counters for Prometheus."""
 
 import json
-import queue
 import threading
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import accumulate
-
-from countermark.core.value import Value
 
 _QUEUE_LINES = (
     20_000  # not yet written; more are dropped and counted, since a stuck reader must not stop us
 )
 _BATCH_LINES = 500
+_PAUSE_SECONDS = 0.1
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 # seconds; a signed read takes 1 ms, a publish 5 to 50, a large blob minutes
 _BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 
 
-class Served(Value):
-    """One request that has been answered."""
+class Served:
+    """One request that has been answered. Made for each, so plain rather than a Value."""
 
-    at: datetime
-    route: str
-    method: str
-    path: str
-    status: int
-    size: int
-    seconds: float
-    client: str
-    agent: str = ""
-    note: str = ""
+    __slots__ = (
+        "agent", "at", "client", "method", "note", "path", "route", "seconds", "size", "status",
+    )  # fmt: skip
+
+    def __init__(self, method: str, client: str) -> None:
+        self.at: datetime | None = None
+        self.method = method
+        self.client = client
+        self.route = "server"
+        self.path = self.agent = self.note = ""
+        self.status = self.size = 0
+        self.seconds = 0.0
 
 
 class ServerLog:
@@ -42,8 +45,9 @@ class ServerLog:
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._lines: queue.SimpleQueue[Served | Mapping[str, object] | None] = queue.SimpleQueue()
+        self._lines: deque[Served | Mapping[str, object]] = deque()
         self._dropped = 0
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -56,44 +60,49 @@ class ServerLog:
         self._put({"time": _stamp(at), "level": level, "message": message, **more})
 
     def _put(self, entry: Served | Mapping[str, object]) -> None:
-        if self._lines.qsize() < _QUEUE_LINES:
-            self._lines.put(entry)
+        if len(self._lines) < _QUEUE_LINES:
+            self._lines.append(entry)
         else:
             self._dropped += 1
 
     def close(self, seconds: float) -> None:
         """Write what is left, for so long at most."""
-        self._lines.put(None)
+        self._closing.set()
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        """Write ten times a second: to be woken for each line would cost more than the line."""
         while True:
-            batch = [self._lines.get()]
-            while len(batch) < _BATCH_LINES and batch[-1] is not None:
+            closing = self._closing.wait(_PAUSE_SECONDS)
+            while self._lines or self._dropped:
+                count = min(len(self._lines), _BATCH_LINES)
+                lines = [_line(self._lines.popleft()) for _ in range(count)]
+                if self._dropped:
+                    dropped, self._dropped = self._dropped, 0
+                    lines.append(_json({"level": "warning", "message": f"{dropped} lines dropped"}))
                 try:
-                    batch.append(self._lines.get_nowait())
-                except queue.Empty:
-                    break
-            lines = [_line(entry) for entry in batch if entry is not None]
-            if self._dropped:
-                dropped, self._dropped = self._dropped, 0
-                lines.append(_json({"level": "warning", "message": f"{dropped} lines dropped"}))
-            try:
-                self._write("".join(lines))
-            except (OSError, ValueError):  # a closed pipe: there is nowhere left to say so
-                return
-            if batch[-1] is None:
+                    self._write("".join(lines))
+                except (OSError, ValueError):  # a closed pipe: there is nowhere left to say so
+                    return
+            if closing:
                 return
 
 
 def _line(entry: Served | Mapping[str, object]) -> str:
     if not isinstance(entry, Served):
         return _json(entry)
-    line: dict[str, object] = {"time": _stamp(entry.at), "level": "info", "message": "served"}
-    line |= {"method": entry.method, "path": entry.path[:1024], "status": entry.status}
-    line |= {"bytes": entry.size, "ms": round(entry.seconds * 1000, 2), "client": entry.client}
-    line |= {"agent": entry.agent[:256]} if entry.agent else {}
-    return _json(line | ({"note": entry.note} if entry.note else {}))
+    time = _stamp(entry.at) if entry.at else ""
+    more = f',"agent":{_quoted(entry.agent[:256])}' if entry.agent else ""
+    more += f',"note":{_quoted(entry.note)}' if entry.note else ""
+    return (
+        f'{{"time":"{time}","level":"info","message":"served","service":"{entry.route}",'
+        f'"method":{_quoted(entry.method)},"path":{_quoted(entry.path[:1024])},'
+        f'"status":{entry.status},"bytes":{entry.size},"ms":{entry.seconds * 1000:.2f},'
+        f'"client":"{entry.client}"{more}}}\n'
+    )
+
+
+_quoted: Callable[[str], str] = lru_cache(4096)(json.dumps)  # the same few paths and agents, mostly
 
 
 def _json(line: Mapping[str, object]) -> str:
@@ -101,7 +110,7 @@ def _json(line: Mapping[str, object]) -> str:
 
 
 def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 class Metrics:
@@ -113,20 +122,17 @@ class Metrics:
         self._sizes: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
 
-    def served(self, route: str, method: str, status: int, size: int, seconds: float) -> None:
+    def served(self, served: Served) -> None:
         """Count a request; a method nobody knows counts as ``other``, so that clients cannot grow this."""
-        key = (route, method if method in _METHODS else "other", status)
+        method, route = served.method, served.route
+        key = (route, method if method in _METHODS else "other", served.status)
         self._requests[key] = self._requests.get(key, 0) + 1
-        self._sizes[route] = self._sizes.get(route, 0) + size
+        self._sizes[route] = self._sizes.get(route, 0) + served.size
         times = self._seconds.get(route)
         if times is None:
             times = self._seconds[route] = [0.0] * (len(_BUCKETS) + 2)
-        times[-1] += seconds
-        for place, bound in enumerate(_BUCKETS):
-            if seconds <= bound:
-                times[place] += 1
-                return
-        times[len(_BUCKETS)] += 1
+        times[-1] += served.seconds
+        times[bisect_left(_BUCKETS, served.seconds)] += 1
 
     def text(self) -> str:
         """Write all counters."""

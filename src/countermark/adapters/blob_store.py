@@ -14,7 +14,7 @@ import errno
 import os
 
 from countermark.adapters import storage
-from countermark.adapters.registry_places import NewFile, RegistryPlaces
+from countermark.adapters.registry_places import NewFile, RegistryPlaces, discard
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.ports import StoredBlob
@@ -98,31 +98,35 @@ class BlobStore:
             OSError: it did not work; the file may still be in its old place.
         """
         place, pooled = self._places.blob(repository, digest), self._places.pooled(digest)
-        if _same_bytes(pooled, path):
-            try:
-                self._name(pooled, place)
-                os.utime(place)
-                os.unlink(path)
-                return
-            except FileNotFoundError:
-                pass  # collected meanwhile: use ours
         storage.make_folder(os.path.dirname(place))
-        os.utime(path)
-        try:
-            # first the repository's name, then the pool's: so it never has the pool's alone, which is collected
-            second = os.path.join(self._places.temporary, os.urandom(16).hex())
-            storage.make_folder(self._places.temporary)
-            self._link(path, second)
-            os.replace(second, place)
-        except OSError as error:
-            if error.errno not in _NO_LINK:
-                raise
-            os.replace(path, place)
-        else:
+        if _same_bytes(pooled, path) and self._put_name(pooled, place):
+            os.unlink(path)
+        elif self._put_name(path, place):
+            # the repository's name came first: with the pool's alone it would be collected
             storage.make_folder(os.path.dirname(pooled))
             os.replace(path, pooled)
             storage.sync_folder(os.path.dirname(pooled))
+        else:
+            os.utime(path)
+            os.replace(path, place)
         storage.sync_folder(os.path.dirname(place))
+
+    def _put_name(self, origin: str, place: str) -> bool:
+        """Give a blob one more name, over a file that has it; False where it is gone, or can have no more names."""
+        storage.make_folder(self._places.temporary)
+        second = os.path.join(self._places.temporary, os.urandom(16).hex())
+        try:
+            os.utime(origin)  # its time without a manifest begins
+            self._link(origin, second)
+        except OSError as error:
+            if error.errno not in (*_NO_LINK, errno.ENOENT):
+                raise
+            return False
+        try:
+            os.replace(second, place)
+        finally:
+            discard(second)  # still there if both were names of one file (rename(2))
+        return True
 
     def _name(self, origin: str, place: str) -> None:
         """Give a blob one more name, durably; a copy where it can have none."""

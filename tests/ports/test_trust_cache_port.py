@@ -29,12 +29,12 @@ KEYS: list[Callable[[str], KeyFiles]] = [PrivateKeys]
 
 @pytest.fixture(params=CACHES)
 def make_cache(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], TrustCache]:
-    return lambda: request.param(str(tmp_path))  # type: ignore[no-any-return]
+    return lambda: request.param(str(tmp_path))
 
 
 @pytest.fixture(params=KEYS)
 def make_keys(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], KeyFiles]:
-    return lambda: request.param(str(tmp_path))  # type: ignore[no-any-return]
+    return lambda: request.param(str(tmp_path))
 
 
 def pem(role: str) -> bytes:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 _LINE_BYTES = limits.MIB
 # how errors begin that are answers of the registry, not trouble on the way to it
-_NOT_FOUND = ("manifest for ", "repository does not exist", "name unknown")
+_NOT_FOUND = (
+    "manifest for ",
+    "an image does not exist locally",
+    "repository does not exist",
+    "name unknown",
+)
 _REFUSED = ("denied", "unauthorized", "pull access denied", "access to the resource is denied")
 
 

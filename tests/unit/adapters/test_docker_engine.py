@@ -3,6 +3,7 @@
 import base64
 import json
 import socketserver
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -39,6 +40,16 @@ class Asked:
 
     def __init__(self, line: str, headers: dict[str, str], body: bytes) -> None:
         self.line, self.headers, self.body = line, headers, body
+
+
+class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """A server on a Unix socket whose clients may hang up when they have heard enough."""
+
+    daemon_threads = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class FakeDaemon:
@@ -85,10 +96,7 @@ class FakeDaemon:
             def address_string(self) -> str:
                 return "local"
 
-        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-            daemon_threads = False
-
-        self.server = Server(self.path, Handler)
+        self.server = UnixServer(self.path, Handler)
         self.thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.01}
         )
@@ -378,6 +386,7 @@ def test_odd_events_are_refused(content: bytes) -> None:
     ("message", "kind"),
     [
         ("manifest for x@y not found: manifest unknown: manifest unknown", NotFoundError),
+        ("An image does not exist locally with the tag: x", NotFoundError),
         ("pull access denied for x, repository does not exist", RefusedError),
         ("unauthorized: authentication required", RefusedError),
         ("denied: requested access to the resource is denied", RefusedError),

@@ -16,6 +16,7 @@ from countermark.policy.model import (
     AtLeast,
     Choice,
     Decision,
+    Judged,
     Modes,
     Remembered,
     Requirement,
@@ -61,7 +62,7 @@ findings = st.lists(st.one_of(plain_claims, claims(), rejections, silences), max
 leaves = st.builds(
     lambda name, not_after, until: Vouched(signer=signer(name, not_after=not_after), until=until),
     names,
-    st.sampled_from((None, None, None, NOW)),
+    st.sampled_from((None, None, None, NOW, NOW - timedelta(days=1))),
     st.sampled_from((None, None, None, *TIMES[1:])),
 )
 
@@ -307,3 +308,41 @@ def test_every_decision_can_be_explained(
     record = explain.as_json(decision)
     assert record["verdict"] == decision.verdict
     assert len(record["findings"]) == len(found)  # type: ignore[arg-type]
+
+
+def leaves_of(judged: Judged) -> Iterator[Judged]:
+    if not judged.parts:
+        yield judged
+    for part in judged.parts:
+        yield from leaves_of(part)
+
+
+@several
+@given(choices(), findings, remembered)
+def test_nothing_counts_that_has_anything_against_it(
+    chosen: Choice, found: list[Finding], kept: list[Remembered]
+) -> None:
+    layer = chosen.layer
+    (result,) = judge([chosen], found, kept).layers
+    assert result.requirement is not None
+    for leaf in leaves_of(result.requirement):
+        wanted = leaf.requirement
+        assert isinstance(wanted, Vouched)
+        for counting in leaf.claims:
+            ages = [NOW - m.seen_at for m in kept if m.claim == counting]
+            recalled = layer.last_good and any(
+                timedelta(0) <= age <= layer.last_good for age in ages
+            )
+            cached = layer.accept_stale and counting.expires is not None and counting in found
+            assert counting.signer == wanted.signer.name
+            assert counting.digest == GOOD
+            assert counting.predicate == wanted.predicate
+            assert counting.signatory.scheme == "dct"
+            assert counting.expires is None or counting.expires > NOW
+            assert wanted.until is None or wanted.until > NOW
+            assert not (layer.require_pin and counting.first_use)
+            assert recalled or cached or not counting.stale
+            if wanted.signer.not_after is not None and wanted.signer.not_after < NOW:
+                assert counting.proven_time
+                assert counting.signed_at is not None
+                assert counting.signed_at <= wanted.signer.not_after

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from countermark.core.claim import Claim, Finding, Rejection, Silence
 from countermark.core.errors import Code
 from countermark.core.text import harmless
+from countermark.policy.match import Order
 from countermark.policy.model import (
     Decision,
     Judged,
+    Layer,
     LayerResult,
     Reason,
     Requirement,
+    Rule,
     Verdict,
     Vouched,
 )
@@ -94,17 +97,17 @@ def in_words(requirement: Requirement) -> str:
 
 def _judged(judged: Judged) -> "Iterator[str]":
     """Who vouches for it; and for a demand that is not met, what was found wanting."""
-    for reason in judged.reasons if not judged.parts else ():
-        if judged.verdict != Verdict.ALLOWED and isinstance(judged.requirement, Vouched):
-            yield f"{judged.requirement.signer.name}: {_wanting(reason)}"
-    for claim in judged.claims:
-        yield _vouches(claim)
+    wanted = judged.requirement
+    if isinstance(wanted, Vouched):
+        if judged.verdict != Verdict.ALLOWED:
+            yield from (f"{wanted.signer.name}: {_wanting(reason)}" for reason in judged.reasons)
+        yield from (_vouches(claim) for claim in judged.claims)
+        return
     for part in judged.parts:
         # what another part made up for is not wanting
         if part.verdict == Verdict.ALLOWED or judged.verdict != Verdict.ALLOWED:
             yield from _judged(part)
-    if judged.parts:
-        yield from (_wanting(reason) for reason in judged.reasons)
+    yield from (_wanting(reason) for reason in judged.reasons)
 
 
 def _wanting(reason: Reason) -> str:
@@ -186,6 +189,26 @@ def _codes(judged: Judged) -> "Iterator[Code]":
         for part in judged.parts:
             if judged.verdict in (part.verdict, Verdict.DENIED):
                 yield from _codes(part)
+
+
+def order_lines(layer: Layer, found: Order) -> list[str]:
+    """Say which rules match an image: the one that decides, those behind it, exceptions that ended."""
+    said = [("decides" if rule is found.winner else "behind it", rule) for rule in found.candidates]
+    said += [("ended", rule) for rule in found.ended]
+    text = [
+        f"{word:9}  {layer.name}:{rule.line}  {rule.images}: {_rule_in_words(rule)}"
+        for word, rule in said
+    ]
+    if found.winner is None:
+        text.insert(0, f"{'decides':9}  {layer.name}  unmatched: {layer.unmatched}")
+    return [harmless(line) for line in text]
+
+
+def _rule_in_words(rule: Rule) -> str:
+    if rule.requirement is not None:
+        return f"requires {in_words(rule.requirement)}"
+    until = f", until {_minute(rule.until)}" if rule.until else ""
+    return f"{'allows' if rule.effect == 'allow' else 'denies'}: {rule.reason}{until}"
 
 
 # JSON -----------------------------------------------------------------------------------------------

@@ -143,6 +143,7 @@ def test_the_same_signatory_at_two_places_is_said() -> None:
 
 
 LATE = Vouched(signer=signer("a", not_after=SIGNED))
+LAST = Vouched(signer=signer("a", not_after=NOW))
 ENDED = vouched("a", until=NOW)
 
 OBJECTIONS: list[tuple[str, Requirement, Finding, dict[str, Any], Code | None]] = [
@@ -158,6 +159,8 @@ OBJECTIONS: list[tuple[str, Requirement, Finding, dict[str, Any], Code | None]] 
     ("in time", LATE, claim("a", proven_time=True), {}, None),
     ("at an unproven time", LATE, claim("a"), {}, Code.WITHDRAWN),
     ("at no time", LATE, claim("a", proven_time=True, signed_at=None), {}, Code.WITHDRAWN),
+    ("before the end, at any time", LAST, claim("a"), {}, None),
+    ("at the end, at no time", LAST, claim("a", signed_at=None), {}, None),
     ("too late", LATE, claim("a", proven_time=True, signed_at=NOW), {}, Code.WITHDRAWN),
     ("still believed", vouched("a", until=NOW + DAY), claim("a"), {}, None),
     ("no longer believed", ENDED, claim("a"), {}, Code.ENDED),

@@ -489,3 +489,16 @@ def test_an_attestation_is_named() -> None:
     record = as_json(decide([choice(wanted)], CASE, [], NOW))
     judged = record["layers"][0]["requirement"]  # type: ignore[index]
     assert judged["predicate"] == "https://slsa.dev/provenance/v1"
+
+
+def test_a_rejection_names_a_signed_digest_only_where_there_is_one() -> None:
+    record = as_json(decide([choice(ALICE)], CASE, [rejection("alice", path="targets/a")], NOW))
+    assert record["findings"] == [
+        {
+            "kind": "rejection",
+            "signer": "alice",
+            "code": "unsigned",
+            "text": "unsigned evidence",
+            "path": "targets/a",
+        }
+    ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RETRIED = frozenset((429, 502, 503, 504))
+_FOLLOWED = frozenset(("GET", "HEAD"))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _SECRET_HEADERS = frozenset(("authorization", "cookie", "proxy-authorization"))
 
@@ -75,12 +76,15 @@ class HttpClient:
             )
         for _ in range(limits.REDIRECTS + 1):
             stream = self._tried(request, waiting)
-            follows = request.follow and request.method in ("GET", "HEAD")
-            location = stream.headers.one("location")
-            if not follows or stream.status not in _REDIRECTS or not location:
+            try:
+                following = _redirected(request, stream)
+            except BaseException:
+                stream.close()
+                raise
+            if following is None:
                 return stream
             stream.discard()
-            request = _redirected(request, location)
+            request = following
         raise UnavailableError(f"stopped after {limits.REDIRECTS} redirects")
 
     def _tried(self, request: HttpRequest, waiting: Waiting) -> Stream:
@@ -171,12 +175,17 @@ class HttpClient:
                 connection.close()
 
 
-def _redirected(request: HttpRequest, location: str) -> HttpRequest:
-    """The request for the next place; without what only the last one may see, when it is another origin.
+def _redirected(request: HttpRequest, stream: Stream) -> HttpRequest | None:
+    """The request for the next place, None where there is none; without what only the last one may see.
 
-    docker's CAs go along, as in Go's transport: a private registry's blob store has the same CA, and what comes from
-    there must have the right digest anyway.
+    docker's CAs go along to another origin, as in Go's transport: a private registry's blob store has the same CA,
+    and what comes from there must have the right digest anyway.
     """
+    if not request.follow or request.method not in _FOLLOWED or stream.status not in _REDIRECTS:
+        return None
+    location = stream.headers.one("location")
+    if not location:
+        return None
     try:
         url = request.url.join(location)
     except InputError as error:

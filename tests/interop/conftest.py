@@ -13,9 +13,17 @@ import pytest
 
 from interop import images
 from interop.interceptor import Interceptor
-from interop.peers import Authority, Daemon, NotaryServer, OurServer, PostgreSQL, Registry
+from interop.peers import (
+    BASE_ENVIRONMENT,
+    Authority,
+    Daemon,
+    NotaryServer,
+    OurServer,
+    PostgreSQL,
+    Registry,
+)
 from interop.people import DEBIAN_DOCKER, NEWER_DOCKER, Person
-from interop.processes import MissingProgramError, find
+from interop.processes import MissingProgramError, find, run
 
 HERE = Path(__file__).parent
 
@@ -127,10 +135,14 @@ def docker_cli(request: pytest.FixtureRequest) -> Path:
 
 
 def newer_docker_or_skip() -> Path:
+    """The newer docker, if the machine has one that still has content trust: 29 took it out."""
     if not NEWER_DOCKER.exists():
         pytest.skip(
             f"this machine has no newer docker at {NEWER_DOCKER}; no Debian package brings one"
         )
+    version = run([NEWER_DOCKER, "--version"], BASE_ENVIRONMENT).ok().out
+    if not re.match(r"Docker version 2[1-8]\.", version):
+        pytest.skip(f"{NEWER_DOCKER} is {version.strip()}, which has no content trust")
     return NEWER_DOCKER
 
 
@@ -174,3 +186,18 @@ def build(daemon: Daemon, tmp_path: Path) -> Callable[[str, str], str]:
         return image
 
     return make
+
+
+@pytest.fixture(params=["notary-in-memory", "notary-on-postgresql"])
+def trust_server(request: pytest.FixtureRequest) -> NotaryServer:
+    """Both kinds of notary-server; the one on PostgreSQL re-serialises what it is given."""
+    name = {"notary-in-memory": "notary", "notary-on-postgresql": "sql_notary"}[request.param]
+    server = request.getfixturevalue(name)
+    assert isinstance(server, NotaryServer)
+    return server
+
+
+@pytest.fixture
+def repository(registry: Registry, slug: str) -> str:
+    """A repository on docker-registry that no other test has."""
+    return f"{registry.address}/{slug}"

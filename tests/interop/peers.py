@@ -362,18 +362,27 @@ class OurServer:
     def __init__(self, folder: Path, *words: str) -> None:
         """Start it; ``folder/data`` is what it keeps."""
         folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        self.address = f"localhost:{port}"
+        self._folder, self._words, self._port = folder, words, free_port()
+        self.address = f"localhost:{self._port}"
         self.url = f"https://{self.address}"
         self.data = folder / "data"
         self.ca = self.data / "tls" / "ca.crt"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again on the same port and data."""
+        listen: Words = ["serve", "--data", self.data, "--listen", f"127.0.0.1:{self._port}"]
+        environment = {"HOME": str(self._folder), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         self.server = Server(
             "countermark serve",
-            [*OURS, "serve", "--data", self.data, "--listen", f"127.0.0.1:{port}", *words],
-            folder / "log",
-            BASE_ENVIRONMENT
-            | {"HOME": str(folder), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+            [*OURS, *listen, *self._words],
+            self._folder / "log",
+            BASE_ENVIRONMENT | environment,
         ).ready(lambda: answers(f"{self.url}/readyz", self.ca))
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a machine that loses power would."""
+        self.server.kill()
 
     def stop(self) -> None:
         """Stop it; it must end by itself, with status 0."""

@@ -154,6 +154,12 @@ class Server:
         """The end of its log."""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-20:])
 
+    def kill(self) -> None:
+        """End the whole process group without warning."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+        atexit.unregister(self.stop)
+
     def stop(self, seconds: float = 30) -> int:
         """Stop it and all that it started, politely and then not; its exit status."""
         atexit.unregister(self.stop)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from countermark.adapters.credentials import Logins
     from countermark.adapters.http_client import HttpClient
+    from countermark.adapters.notary import NotaryServers
     from countermark.adapters.registry import RegistryClient
     from countermark.adapters.registry_auth import Authenticator
     from countermark.adapters.registry_map import RegistryPlace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from countermark.engine import Engine
     from countermark.images import Images
     from countermark.policy.model import Layer, Policy
+    from countermark.schemes.dct.repository import Loader
 
     T = TypeVar("T")
 
@@ -297,6 +299,55 @@ class Program:
         from countermark.adapters.trust_folder import PrivateKeys
 
         return self._once("keys", lambda: PrivateKeys(self.trust_folder))
+
+    @property
+    def servers(self) -> "NotaryServers":
+        """The trust servers."""
+        return self._once("servers", self._servers)
+
+    def _servers(self) -> "NotaryServers":
+        from countermark.adapters.docker_config import CaFolders
+        from countermark.adapters.notary import NotaryServers
+
+        folders = [os.path.join(self.docker_folder, "tls")]
+        return NotaryServers(self.authenticator, CaFolders(folders), self.config.trust_server)
+
+    @property
+    def loader(self) -> "Loader":
+        """Loads repositories' trust data."""
+        from countermark.schemes.dct.repository import Loader
+
+        return self._once("loader", lambda: Loader(self.cache, self.warn))
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what people should know."""
+        from countermark.core.text import harmless
+
+        sys.stderr.write(f"countermark: warning: {harmless(text)}\n")
+
+    def engine(
+        self, *, policy_file: str = "", require_pin: bool = False, point: str = "cli"
+    ) -> "Engine":
+        """The engine, under the policy that applies."""
+        from countermark.engine import Engine
+        from countermark.schemes.dct.verifier import DctVerifier
+
+        policy = self.policy(policy_file, require_pin=require_pin)
+        dct = DctVerifier(self.servers, self.loader)
+        memory = None
+        if any(layer.last_good is not None for layer in policy.layers):
+            from countermark.adapters.claim_memory import FolderClaims
+
+            memory = FolderClaims(os.path.join(self.trust_folder, "countermark-claims"))
+        return Engine(
+            self.registry(policy),
+            {"dct": dct},
+            policy,
+            clock,
+            tag_authorities={"dct": dct},
+            point=point,
+            memory=memory,
+        )
 
     @property
     def terminal(self) -> "Terminal":

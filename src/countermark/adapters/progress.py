@@ -5,6 +5,8 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import IO
+
     from rich.progress import Progress as RichProgress
 
 SOON_SECONDS = 0.5  # what ends before that is not worth a bar, nor loading what draws it
@@ -24,10 +26,17 @@ class NoProgress:
 
 
 class TerminalProgress:
-    """Draws a bar on standard error, from half a second on, and takes it away at the end: Progress."""
+    """Draws a bar on a terminal, from half a second on, and takes it away at the end: Progress."""
 
-    def __init__(self, *, wait_seconds: float = SOON_SECONDS, colour: bool = True) -> None:
-        self._wait, self._colour = wait_seconds, colour
+    def __init__(
+        self,
+        *,
+        wait_seconds: float = SOON_SECONDS,
+        colour: bool = True,
+        file: "IO[str] | None" = None,
+    ) -> None:
+        """Take when to begin drawing, and the terminal, None for standard error."""
+        self._wait, self._colour, self._file = wait_seconds, colour, file
         self._lock = threading.Lock()
         self._text, self._total, self._done = "", 0, 0
         self._begun = 0.0
@@ -65,7 +74,12 @@ class TerminalProgress:
             progress.DownloadColumn(),
             progress.TransferSpeedColumn(),
             progress.TimeRemainingColumn(),
-            console=Console(stderr=True, no_color=not self._colour),
+            console=Console(
+                file=self._file,
+                stderr=self._file is None,
+                force_terminal=True,  # nobody makes one of these for anything else
+                no_color=not self._colour,
+            ),
             transient=True,
         )
         bar.add_task(self._text, total=self._total or None)

@@ -83,6 +83,17 @@ def test_call_can_give_input_and_hide_a_line() -> None:
     assert run_script(text).output == b"one\nthree"
 
 
+def test_call_waits_and_tells_the_status(capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["/bin/sh", "-c", "cat; echo to >&2; exit 5"]
+    assert process.call(command, given=b"one\ntwo\nthree") == 5
+    assert capfd.readouterr() == ("one\ntwo\nthree", "to\n")
+    assert process.call(command, given=b"one\r\ntwo\nthree", hidden_line=b"one") == 5
+    assert capfd.readouterr() == ("two\nthree", "to\n")
+    assert process.call(["/bin/sh", "-c", "kill -9 $$"], given=b"", environment={}) == 137
+    with pytest.raises(NotFoundError):
+        process.call(["/no/such/program"], given=b"")
+
+
 def test_become_replaces_us() -> None:
     text = "process.become('/bin/sh', ['sh', '-c', 'echo $0 $A; exit 9', ], {'A': 'x'}); print('not reached')"
     done = run_script(text)

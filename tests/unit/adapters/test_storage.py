@@ -109,6 +109,14 @@ def test_what_the_system_says_becomes_a_code(number: int, code: Code) -> None:
     assert str(error).startswith("cannot write /a: ")
 
 
+def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "x").write_bytes(b"")
+    with pytest.raises(StorageError):
+        storage.write(str(tmp_path / "file"), b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345")

@@ -139,7 +139,7 @@ class PostgreSQL:
     def __init__(self) -> None:
         """Make and start it, under /tmp, where its own user can reach it."""
         initdb = find("initdb")
-        self._folder = Path(tempfile.mkdtemp(prefix="countermark-pg-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="countermark-pg-"))
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(self._folder, self._user)
@@ -312,7 +312,7 @@ class Daemon:
             find(program)
         failures = []
         for driver in ("overlay2", "vfs"):
-            self._folder = Path(tempfile.mkdtemp(prefix="countermark-dk-", dir="/tmp"))
+            self._folder = Path(tempfile.mkdtemp(prefix="countermark-dk-"))
             self.host = f"unix://{self._folder}/docker.sock"
             try:
                 self.server = self._start(driver)

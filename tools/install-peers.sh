@@ -1,0 +1,47 @@
+#!/bin/bash
+# Install the programs that the interop tests and benchmarks compare with, from Debian's own packages.
+#
+# No service of theirs is started: the tests run private instances. Go and Node come with the machine.
+set -euo pipefail
+
+packages=(
+  notary docker-registry docker.io containerd runc skopeo # the reference stack
+  postgresql wrk                                          # its database; load
+  make python3-venv openssl ca-certificates
+)
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+missing=()
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "install-peers: installing ${missing[*]}"
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then # what is installed must not be started
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod 755 $policy
+    trap 'as_root rm -f $policy' EXIT
+  fi
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+else
+  echo "install-peers: every Debian package is there"
+fi
+
+if command -v go >/dev/null; then
+  version=$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')
+  if [ "$(printf '1.26\n%s\n' "$version" | sort -V | head -n 1)" != 1.26 ]; then
+    echo "install-peers: Go $version is too old: the conformance tests need Go 1.26 or later" >&2
+    exit 1
+  fi
+else
+  echo "install-peers: Go is missing: install Go 1.26 or later and put it on PATH; the conformance tests need it" >&2
+  exit 1
+fi
+command -v node >/dev/null || echo "install-peers: Node is missing; nothing here needs it yet" >&2
+for docker in /usr/bin/docker /usr/local/bin/docker; do
+  if [ -x $docker ]; then echo "install-peers: $docker is $($docker --version)"; fi
+done
+[ -x /usr/local/bin/docker ] || echo "install-peers: no newer docker at /usr/local/bin/docker: its tests are left out"

@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 from countermark.core.claim import Claim, Finding, Rejection, Silence
 from countermark.core.errors import Code
 from countermark.core.text import harmless
-from countermark.policy.match import Order
 from countermark.policy.model import (
     Decision,
     Judged,
-    Layer,
     LayerResult,
     Reason,
     Requirement,
-    Rule,
     Verdict,
     Vouched,
 )
@@ -189,26 +186,6 @@ def _codes(judged: Judged) -> "Iterator[Code]":
         for part in judged.parts:
             if judged.verdict in (part.verdict, Verdict.DENIED):
                 yield from _codes(part)
-
-
-def order_lines(layer: Layer, found: Order) -> list[str]:
-    """Say which rules match an image: the one that decides, those behind it, exceptions that ended."""
-    said = [("decides" if rule is found.winner else "behind it", rule) for rule in found.candidates]
-    said += [("ended", rule) for rule in found.ended]
-    text = [
-        f"{word:9}  {layer.name}:{rule.line}  {rule.images}: {_rule_in_words(rule)}"
-        for word, rule in said
-    ]
-    if found.winner is None:
-        text.insert(0, f"{'decides':9}  {layer.name}  unmatched: {layer.unmatched}")
-    return [harmless(line) for line in text]
-
-
-def _rule_in_words(rule: Rule) -> str:
-    if rule.requirement is not None:
-        return f"requires {in_words(rule.requirement)}"
-    until = f", until {_minute(rule.until)}" if rule.until else ""
-    return f"{'allows' if rule.effect == 'allow' else 'denies'}: {rule.reason}{until}"
 
 
 # JSON -----------------------------------------------------------------------------------------------

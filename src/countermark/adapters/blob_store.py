@@ -92,14 +92,14 @@ class BlobStore:
         return True
 
     def adopt(self, path: str, repository: str, digest: Digest) -> None:
-        """Make a file, synced and with this digest, a blob of a repository; it leaves its old place.
+        """Make a file, locked, synced and with this digest, a blob of a repository; it leaves its old place.
 
         Raises:
             OSError: it did not work; the file may still be in its old place.
         """
         place, pooled = self._places.blob(repository, digest), self._places.pooled(digest)
         storage.make_folder(os.path.dirname(place))
-        if _same_bytes(pooled, path) and self._put_name(pooled, place):
+        if _same_bytes(pooled, path) and self._add_name(pooled, place):
             os.unlink(path)
         elif self._put_name(path, place):
             # the repository's name came first: with the pool's alone it would be collected
@@ -111,21 +111,38 @@ class BlobStore:
             os.replace(path, place)
         storage.sync_folder(os.path.dirname(place))
 
-    def _put_name(self, origin: str, place: str) -> bool:
-        """Give a blob one more name, over a file that has it; False where it is gone, or can have no more names."""
-        storage.make_folder(self._places.temporary)
-        second = os.path.join(self._places.temporary, os.urandom(16).hex())
+    def _add_name(self, origin: str, place: str) -> bool:
+        """Give a pooled blob one more name; False where that cannot be, or another file has the name already."""
         try:
             os.utime(origin)  # its time without a manifest begins
-            self._link(origin, second)
+            self._link(origin, place)
+        except FileExistsError:
+            return _is_one_file(origin, place)
         except OSError as error:
-            if error.errno not in (*_NO_LINK, errno.ENOENT):
+            if error.errno not in (*_NO_LINK, errno.ENOENT):  # that one: collected meanwhile
+                raise
+            return False
+        return True
+
+    def _put_name(self, path: str, place: str) -> bool:
+        """Give a new file its name as a blob too, over what has that name; False without hard links.
+
+        The name on the way is one of a locked file, so it is not taken for what a crash left.
+        """
+        storage.make_folder(self._places.temporary)
+        second = os.path.join(self._places.temporary, os.urandom(16).hex())
+        os.utime(path)
+        try:
+            self._link(path, second)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
                 raise
             return False
         try:
             os.replace(second, place)
-        finally:
-            discard(second)  # still there if both were names of one file (rename(2))
+        except OSError:
+            discard(second)
+            raise
         return True
 
     def _name(self, origin: str, place: str) -> None:
@@ -146,6 +163,13 @@ class BlobStore:
             while part := source.read(limits.BLOB_CHUNK):
                 new.write(part)
             new.move(place)
+
+
+def _is_one_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except OSError:
+        return False
 
 
 def _has_more_names(path: str) -> bool:

@@ -77,15 +77,22 @@ class NewFile:
     """
 
     def __init__(self, places: RegistryPlaces) -> None:
-        self.path = os.path.join(places.temporary, os.urandom(16).hex())
+        self._folder = places.temporary
+        self.path = ""
         self.descriptor = -1
 
     def __enter__(self) -> "NewFile":
-        storage.make_folder(os.path.dirname(self.path))
+        storage.make_folder(self._folder)
+        while not self._made():
+            os.close(self.descriptor)
+        return self
+
+    def _made(self) -> bool:
+        """Make and lock it; False where a cleaning came between the two."""
+        self.path = os.path.join(self._folder, os.urandom(16).hex())
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self.descriptor = os.open(self.path, flags, storage.FILE_MODE)
-        try_lock(self.descriptor)
-        return self
+        return try_lock(self.descriptor) and os.fstat(self.descriptor).st_nlink > 0
 
     def write(self, content: bytes) -> None:
         """Append some bytes."""

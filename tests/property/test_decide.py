@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations, product
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,10 +55,28 @@ def claims(draw: st.DrawFn, name: st.SearchStrategy[str] = names) -> Claim:
 
 # a fresh claim with nothing to object to
 plain_claims = st.builds(lambda name, held: claim(name, *held), names, keys)
+# and one with a single flaw, so that each flaw by itself is met often
+flaws: tuple[dict[str, Any], ...] = (
+    {"digest": OTHER},
+    {"scheme": "cosign"},
+    {"predicate": "https://slsa.dev/provenance/v1"},
+    {"expires": NOW},
+    {"expires": NOW - timedelta(days=1)},
+    {"first_use": True},
+    {"stale": True},
+    {"stale": True, "expires": NOW + timedelta(days=1)},
+    {"proven_time": True},
+    {"proven_time": True, "signed_at": NOW},
+)
+flawed_claims = st.builds(
+    lambda name, held, flaw: claim(name, *held, **flaw), names, keys, st.sampled_from(flaws)
+)
 codes = st.sampled_from((Code.UNSIGNED, Code.MOVED_TAG, Code.STALE, Code.EXPIRED, Code.UNAVAILABLE))
 rejections = st.builds(rejection, names, codes)
 silences = st.builds(silence, names, codes)
-findings = st.lists(st.one_of(plain_claims, claims(), rejections, silences), max_size=7)
+findings = st.lists(
+    st.one_of(plain_claims, flawed_claims, claims(), rejections, silences), max_size=7
+)
 
 leaves = st.builds(
     lambda name, not_after, until: Vouched(signer=signer(name, not_after=not_after), until=until),

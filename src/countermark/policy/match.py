@@ -70,23 +70,23 @@ def clashes(layer: Layer) -> "Iterator[tuple[Rule, Rule]]":
 
 def unreachable(layer: Layer) -> list[str]:
     """Say which rules can never decide, because a better one matches all of their images."""
-    found = []
-    for rule in layer.rules:
-        better = next((b for b in layer.rules if _hides(b, rule)), None)
+    found: list[tuple[Rule, Rule]] = []
+    before: list[Rule] = []
+    for rule in sorted(layer.rules, key=rank):  # among equals, the order written
+        better = next((b for b in before if _hides(b, rule)), None)
         if better is not None:
-            found.append(
-                f"{layer.name}:{rule.line}: the rule for {rule.images} never decides: "
-                f"line {better.line} ({better.images}) goes before it"
-            )
-    return found
+            found.append((rule, better))
+        elif rule.until is None:  # an exception makes way once it ends
+            before.append(rule)
+    return [
+        f"{layer.name}:{rule.line}: the rule for {rule.images} never decides: "
+        f"line {better.line} ({better.images}) goes before it"
+        for rule, better in sorted(found, key=lambda pair: pair[0].line)
+    ]
 
 
 def _hides(better: Rule, rule: Rule) -> bool:
-    if better is rule or better.until is not None:  # an exception makes way once it ends
-        return False
-    ranks = rank(better), rank(rule)
-    goes_before = ranks[0] < ranks[1] or (ranks[0] == ranks[1] and better.line < rule.line)
-    return goes_before and better.images.covers(rule.images) and _covers_namespaces(better, rule)
+    return better.images.covers(rule.images) and _covers_namespaces(better, rule)
 
 
 def _covers_namespaces(better: Rule, rule: Rule) -> bool:

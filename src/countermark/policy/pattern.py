@@ -145,6 +145,8 @@ def _spread(parts: "Sequence[str]") -> list[str]:
 
 
 def _covers_parts(pattern: "Sequence[str]", name: "Sequence[str]") -> bool:
+    if _SPAN not in pattern:
+        return len(pattern) == len(name) and all(map(_covers_one, pattern, name))
     # '**' may take its one component from anywhere among those that it spans: hence many, one, many
     ours: list[str] = []
     for part in pattern:
@@ -153,7 +155,7 @@ def _covers_parts(pattern: "Sequence[str]", name: "Sequence[str]") -> bool:
 
 
 def _covers_one(pattern: str, part: str) -> bool:
-    return part != _MANY and glob_covers(pattern, part)
+    return part not in (_MANY, _SPAN) and glob_covers(pattern, part)
 
 
 def glob_covers(pattern: str, text: str) -> bool:

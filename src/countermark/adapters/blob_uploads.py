@@ -9,10 +9,12 @@ import errno
 import os
 import uuid
 from collections import OrderedDict
+from datetime import UTC, datetime
 from hashlib import sha256, sha512
 from threading import Lock
 
 from countermark.adapters import storage
+from countermark.adapters.registry_cleaning import clean_unfinished
 from countermark.adapters.registry_places import (
     NewFile,
     RegistryPlaces,
@@ -22,7 +24,7 @@ from countermark.adapters.registry_places import (
 )
 from countermark.core import limits
 from countermark.core.digest import Digest
-from countermark.core.errors import Code, InputError, NotFoundError
+from countermark.core.errors import Code, InputError, NotFoundError, StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from countermark.adapters.blob_store import BlobStore
 
+_CLEANING_SECONDS = 3_600.0
 _REMEMBERED = 1_000  # uploads whose hash so far is kept in memory, some 500 bytes each
 _UUID_CHARS = frozenset("0123456789abcdef-")
 
@@ -47,6 +50,8 @@ class UploadStore:
         self._max_bytes = max_bytes
         self._hashes: OrderedDict[str, _RunningHash] = OrderedDict()
         self._hashes_lock = Lock()
+        self._root = root
+        self._cleaned = 0.0
 
     def begin(self, repository: str, algorithm: str = "sha256") -> str:
         """Start an upload and return its identifier, a UUID (distribution-spec, POST then PUT).
@@ -58,15 +63,26 @@ class UploadStore:
         path = self._places.upload(repository, upload)
         storage.make_folder(self._places.uploads)
         try:
-            os.close(
-                os.open(
-                    path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, storage.FILE_MODE
-                )
-            )
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(path, flags, storage.FILE_MODE)
+            made = os.fstat(descriptor).st_mtime
+            os.close(descriptor)
         except OSError as error:
             raise storage.translated(error, f"cannot write {path}") from None
         self._remember(upload, _RunningHash(algorithm))
+        self._clean(made)
         return upload
+
+    def _clean(self, now: float) -> None:
+        """Remove what others gave up, now and then; ``now`` is by the clock that uploads' ages are of."""
+        with self._hashes_lock:
+            if now - self._cleaned < _CLEANING_SECONDS:
+                return
+            self._cleaned = now
+        try:
+            clean_unfinished(self._root, datetime.fromtimestamp(now, UTC))
+        except StorageError:
+            pass  # of no concern to whom this upload belongs; the next cleaning will tell again
 
     def received(self, repository: str, upload: str) -> int:
         """How many bytes have come.

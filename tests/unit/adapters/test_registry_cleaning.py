@@ -64,6 +64,18 @@ def test_old_uploads_go_and_young_ones_stay(registry: HostedRegistry) -> None:
     assert clean_unfinished(registry.root, NOW, timedelta(minutes=1)).uploads == 1
 
 
+def test_a_server_cleans_now_and_then(registry: HostedRegistry) -> None:
+    location = registry.call("POST", "/v2/app/blobs/uploads/").headers["location"]
+    [path] = files(registry, "uploads")
+    os.utime(path, (0, 0))
+    registry.call("POST", "/v2/app/blobs/uploads/")
+    assert registry.call("GET", location).status == 204  # it has just looked
+    restarted = HostedRegistry(registry.root)
+    restarted.call("POST", "/v2/app/blobs/uploads/")
+    assert restarted.call("GET", location).status == 404
+    assert len(files(registry, "uploads")) == 2
+
+
 def test_an_old_upload_that_goes_on_stays(registry: HostedRegistry) -> None:
     location = registry.call("POST", "/v2/app/blobs/uploads/").headers["location"]
     age(registry)

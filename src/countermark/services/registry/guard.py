@@ -1,16 +1,14 @@
 """Who may do what to the registry: the same answers as the trust server beside it."""
 
-from urllib.parse import parse_qsl
-
 from countermark.core.ports import Handler, Request, Response
 from countermark.formats import strict_json
 from countermark.services.access import Access
+from countermark.services.registry import words
 from countermark.services.registry.errors import ApiError
 from countermark.services.registry.routes import route
 
 _ACTIONS = {"GET": ("pull",), "HEAD": ("pull",), "DELETE": ("delete",)}
 _WRITES = ("pull", "push")  # as docker asks for them
-_FIELDS = 20
 
 
 def guarded(handler: Handler, access: Access) -> Handler:
@@ -32,12 +30,11 @@ def guarded(handler: Handler, access: Access) -> Handler:
 
 
 def _mounted_from(request: Request) -> str:
-    """The repository that a blob is to be mounted from, "" for none."""
+    """The repository that a blob is to be mounted from, "" for none; read as the handler reads it."""
     try:
-        query = dict(parse_qsl(request.query, max_num_fields=_FIELDS))
-    except ValueError:
+        return words.Query(request.query).one("from") or ""
+    except ApiError:
         return ""  # the handler refuses it
-    return query.get("from", "")
 
 
 def _unauthorized(challenge: tuple[tuple[str, str], ...]) -> Response:

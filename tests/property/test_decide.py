@@ -102,8 +102,8 @@ remembered = st.lists(
         lambda seen, days: Remembered(
             claim=seen.replace(stale=True), seen_at=NOW + timedelta(days=days)
         ),
-        claims(),
-        st.integers(min_value=-3, max_value=1),
+        st.one_of(plain_claims, flawed_claims, claims()),
+        st.integers(min_value=-2, max_value=1),
     ),
     max_size=2,
 )

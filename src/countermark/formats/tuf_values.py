@@ -185,10 +185,11 @@ class FileMeta(Value):
                 check_names(Reader(value, path), ("custom", "hashes", "length"))
             raw = {name: from_base64(text, path) for name, text in hashes.items()}
             return cls(length=length, hashes=raw, custom=value.get("custom"))
-        reader = Reader(value, path)
-        reader.integer("length")
-        reader.object("hashes")
-        raise MalformedError(f"{path} is not a file entry", path=path)
+        reader = Reader(value, path)  # which says what is wrong
+        return cls(
+            length=reader.integer("length"),
+            hashes=dict.fromkeys(reader.object("hashes").names(), b""),
+        )
 
     def as_json(self) -> Json:
         """Return it as files have it.

@@ -1,20 +1,22 @@
-"""Private and public keys in PEM files, as notary, docker and PKCS 8 have them.
+"""Encrypted private keys as notary and PKCS 8 store them, in PEM.
 
 A private key's block has the headers ``role`` and, for keys of one repository, ``gun``; in exported bundles also
 ``path``. Source: notary v0.7.0 ``tuf/utils/x509.go``, ``trustmanager/keys.go`` (specs: notary v1, 3.2, 3.3, 3.6).
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 from countermark.core import limits
-from countermark.core.errors import ChainError, Code, EvidenceError, KeyAccessError, MalformedError
+from countermark.core.errors import Code, EvidenceError, KeyAccessError, MalformedError
 from countermark.core.value import Value
-from countermark.formats.tuf import SNAPSHOT, TARGETS, TIMESTAMP, Key
-from countermark.proofs import certificates, key_encryption, pem, private_der, spki, x509
+from countermark.formats.tuf import SNAPSHOT, TARGETS, TIMESTAMP
+from countermark.proofs import key_encryption, pem, private_der
 from countermark.proofs.key_encryption import ITERATIONS
-from countermark.proofs.keys import PrivateKey, public_key
+from countermark.proofs.keys import PrivateKey
 from countermark.proofs.pem import Block
+from countermark.proofs.public_files import encode_public_pem, parse_public_pem
+
+__all__ = ["KeyFile", "encode_key", "encode_public_pem", "imports", "open_key", "parse_public_pem"]
 
 _GUN_ROLES = (TARGETS, SNAPSHOT, TIMESTAMP)  # keys of one repository; others may serve many
 _ENCRYPTED = "ENCRYPTED PRIVATE KEY"
@@ -214,58 +216,3 @@ def _settled(file: KeyFile, role: str, gun: str) -> KeyFile:
 
 def _is_id(text: str) -> bool:
     return len(text) == 64 and _HEX.issuperset(text)
-
-
-# Public keys ---------------------------------------------------------------------------------------------
-
-
-def parse_public_pem(text: bytes, now: datetime) -> Key:
-    """Read the first block of a signer's public key file, in docker's words where docker would refuse it.
-
-    Raises:
-        MalformedError: it is none. ChainError: a certificate that does not count, now.
-    """
-    try:
-        blocks = pem.parse(text[: limits.KEY_FILE_BYTES])
-    except MalformedError:
-        blocks = ()
-    if not blocks:
-        raise MalformedError("no valid public key found")
-    first = blocks[0]
-    if first.type == "CERTIFICATE":
-        return _certified(first.content, now)
-    if first.type != "PUBLIC KEY":
-        raise MalformedError(
-            f'unsupported PEM block type "{first.type[:40]}", expected CERTIFICATE or PUBLIC KEY'
-        )
-    try:
-        found = spki.parse(first.content)
-    except MalformedError as error:
-        raise MalformedError(f"unable to parse public key: {error}") from None
-    if found.kind == "ed25519":
-        raise MalformedError("unknown public key format", code=Code.NOT_SUPPORTED)
-    return Key.of(found.kind, found.der)
-
-
-def _certified(content: bytes, now: datetime) -> Key:
-    try:
-        certificate = x509.parse(content)
-    except MalformedError as error:
-        raise MalformedError(f"could not parse provided certificate: {error}") from None
-    try:
-        certificates.check(certificate, now)
-    except EvidenceError as error:
-        raise ChainError(f"invalid certificate: {error}", code=error.code) from None
-    if certificate.key.kind == "ed25519":
-        raise MalformedError("unknown public key format", code=Code.NOT_SUPPORTED)
-    return certificates.Bundle(leaf=certificate).key
-
-
-def encode_public_pem(key: Key, role: str = "") -> bytes:
-    """Write a public key file as ``docker trust key generate`` does.
-
-    Raises:
-        MalformedError: the key does not parse.
-    """
-    headers = {"role": role} if role else {}
-    return Block(type="PUBLIC KEY", content=public_key(key).der, headers=headers).encode()

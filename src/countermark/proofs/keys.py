@@ -19,6 +19,7 @@ from countermark.proofs.spki import PublicKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from countermark.proofs.libcrypto import LibCrypto
 
+    Checker = Callable[[PublicKey, str, bytes, bytes], bool]
     AnyPrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
 
 # method -> types of key that it belongs to
@@ -138,12 +140,16 @@ def verify_with(key: PublicKey, method: str, message: bytes, signature: bytes) -
             return False
     elif len(signature) != 2 * size:
         return False
-    library = _library()
+    return checker(_library())(key, method, message, signature)
+
+
+def checker(library: "LibCrypto | None") -> "Checker":
+    """Choose what checks signatures: this process's libcrypto, else ``cryptography``."""
     if library is not None:
-        return library.verify(key, method, message, signature)
+        return library.verify
     from countermark.proofs import key_objects  # noqa: PLC0415 - loads cryptography
 
-    return key_objects.verify(key, method, message, signature)
+    return key_objects.verify
 
 
 _found: "list[LibCrypto | None]" = []

@@ -11,6 +11,7 @@ bounded. Everything that is made is freed, and OpenSSL's queue of errors is left
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from ctypes import byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
 
 from countermark.proofs import der
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LEAST_VERSION = 0x30000000  # 3.0: the functions below are functions and not macros
+LEAST = 0x30000000  # 3.0: the functions below are functions and not macros
 _RSA_PKCS1_PADDING, _RSA_PKCS1_PSS_PADDING = 1, 6  # openssl/rsa.h
 _PSS_SALT_BYTES = 32
 
@@ -107,20 +108,20 @@ class LibCrypto:
         return method in ("ecdsa", "eddsa")
 
 
-def load() -> LibCrypto | None:
+def load(modules: Mapping[str, object] = sys.modules, least: int = LEAST) -> LibCrypto | None:
     """Find the libcrypto of this process, None where there is none that serves.
 
     A handle of Python's own extension module finds what it was linked with, whether beside it or into it; a Python
     that has the module built in has the symbols in the program itself, if it exports them.
     """
     for name in ("_ssl", "_hashlib"):
-        module = sys.modules.get(name)
+        module = modules.get(name)
         if module is None:
             continue
         try:
             found = LibCrypto(ctypes.CDLL(getattr(module, "__file__", None)))
         except (OSError, AttributeError):
             continue
-        if found.version >= _LEAST_VERSION:
+        if found.version >= least:
             return found
     return None

@@ -11,7 +11,7 @@ import pytest
 
 from countermark.core import limits
 from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
-from countermark.formats import strict_json, tuf
+from countermark.formats import strict_json, tuf, tuf_wire
 from countermark.formats.strict_json import Reader
 from countermark.formats.tuf import FileMeta, Key, Role, Signature
 
@@ -659,3 +659,21 @@ def test_new_roles_are_written_without_traces_of_nil() -> None:
     body = tuf.parse_targets(wire(targets())).body.replace(delegations=(role,))
     assert b'{"keyids":[],"name":"targets/a","threshold":1}' in tuf.encode(body)
     assert b'"roles":[]' in tuf.encode(body.replace(delegations=()))
+
+
+def test_a_root_without_keys() -> None:
+    with pytest.raises(MalformedError, match="without corresponding key") as caught:
+        tuf.parse_root(changed("root", "keys", GONE))
+    assert caught.value.code == Code.MALFORMED
+
+
+def test_canonical_json_without_cpythons_encoder() -> None:
+    body = strict_json.parse((COMPAT["0.3"] / "targets.json").read_bytes())
+    assert tuf_wire.canonical(body, None) == tuf_wire.canonical(body)
+
+
+def test_what_is_no_body_or_no_json() -> None:
+    with pytest.raises(TypeError):
+        tuf.encode(tuf.Body(version=1, expires=EXPIRES))
+    with pytest.raises(TypeError):
+        tuf_wire.canonical(object())  # type: ignore[arg-type]

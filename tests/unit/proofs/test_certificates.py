@@ -586,6 +586,29 @@ def test_tls() -> None:
     assert not x509.parse_first(made.certificate).is_ca
 
 
+@pytest.mark.parametrize(
+    ("names", "days", "good"),
+    [
+        (["localhost"], 0, True),
+        (["localhost", "::1"], 500, True),
+        (["localhost", "other"], 0, False),
+        (["localhost"], 600, False),
+        (["localhost"], -1, False),
+    ],
+)
+def test_whether_a_certificate_still_serves(names: list[str], days: int, *, good: bool) -> None:
+    ca = tls_certificates.issue_ca(NOW)
+    made = tls_certificates.issue_certificate(ca, ["localhost", "::1"], NOW)
+    now = NOW + timedelta(days=days)
+    assert tls_certificates.is_good_for(made.certificate, names, now) is good
+
+
+def test_what_is_no_certificate_serves_nobody() -> None:
+    ca = tls_certificates.issue_ca(NOW)
+    for text in (b"", ca.certificate):
+        assert not tls_certificates.is_good_for(text, ["localhost"], NOW)
+
+
 @pytest.mark.parametrize("names", [[], ["a b"], [""], ["a..b"], ["x" * 64], ["\u00fc.test"]])
 def test_names_that_no_server_has(names: list[str]) -> None:
     with pytest.raises(InputError) as caught:

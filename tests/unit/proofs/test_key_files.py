@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
@@ -338,6 +338,9 @@ def sec1(*rest: bytes, secret: bytes = b"\x01", version: int = 1) -> bytes:
 
 
 P256_IN = der.tlv(der.context(0), P256)
+DSA = dsa.generate_private_key(1024).private_bytes(
+    Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+)
 WRONG: dict[str, tuple[bytes, Code]] = {
     "empty": (b"", Code.MALFORMED),
     "text": (b"hello", Code.MALFORMED),
@@ -394,6 +397,7 @@ WRONG: dict[str, tuple[bytes, Code]] = {
         plain(der.sequence(der.integer(0), der.integer(1)), "RSA PRIVATE KEY"),
         Code.MALFORMED,
     ),
+    "dsa as rsa": (plain(DSA, "RSA PRIVATE KEY"), Code.MALFORMED),
     "ec as rsa": (plain(SEC1, "RSA PRIVATE KEY"), Code.MALFORMED),
     "rsa size": (
         plain(der.sequence(der.integer(0), der.integer(2**20000)), "RSA PRIVATE KEY"),
@@ -557,6 +561,34 @@ def test_public_keys_that_docker_refuses(text: bytes, words: str, code: Code) ->
 def test_only_the_first_key_counts() -> None:
     both = key_files.encode_public_pem(EC.public) + key_files.encode_public_pem(RSA.public)
     assert key_files.parse_public_pem(both, NOW) == EC.public
+
+
+def test_an_ec_key_without_its_public_part() -> None:
+    one = key_files.open_key(plain(sec1(P256_IN), "EC PRIVATE KEY"), None)
+    key = one.object
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert key.private_numbers().private_value == 1
+
+
+def test_a_certificate_of_an_ed25519_key() -> None:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW)
+        .sign(key, None)
+    )
+    with pytest.raises(MalformedError, match="unknown public key format") as caught:
+        key_files.parse_public_pem(made.public_bytes(Encoding.PEM), NOW)
+    assert caught.value.code == Code.NOT_SUPPORTED
 
 
 def test_every_dialect_is_tested() -> None:

@@ -1,8 +1,9 @@
 """Keys and signatures: which are accepted, and by both implementations alike."""
 
-import ctypes
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,13 +143,53 @@ def test_a_point_off_the_curve(implementation: str) -> None:
     assert not IMPLEMENTATIONS[implementation](off, "ecdsa", MESSAGE, signature)
 
 
-def test_a_library_without_the_functions_is_none() -> None:
-    with pytest.raises(AttributeError):
-        LibCrypto(ctypes.CDLL(None, handle=ctypes.CDLL("libc.so.6")._handle))
+class _Module:
+    def __init__(self, file: str) -> None:
+        self.__file__ = file
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {},
+        {"_ssl": _Module("libc.so.6")},
+        {"_ssl": _Module("/nonexistent/_ssl.so")},
+        {"_hashlib": _Module("libc.so.6"), "_ssl": _Module("libm.so.6")},
+    ],
+)
+def test_no_library_that_serves(modules: dict[str, object]) -> None:
+    assert libcrypto.load(modules) is None
+    assert keys.checker(None) is key_objects.verify
 
 
 def test_the_library_is_at_least_3() -> None:
     assert _library().version >= 0x30000000
+    assert libcrypto.load(least=0xFFFFFFFF) is None
+    library = _library()
+    assert keys.checker(library) == library.verify
+
+
+def test_a_cold_start_loads_no_cryptography() -> None:
+    code = f"""
+import sys
+from countermark.formats import tuf
+from countermark.proofs import certificates, keys, public_files
+with open({str(COMPAT["0.3"] / "root.json")!r}, "rb") as file:
+    root = tuf.parse_root(file.read())
+assert keys.check_signatures(root, root.body.roles["root"], root.body.keys)
+assert certificates.valid_leaves(root.body, "docker.com/notary0.3/tst", None)
+heavy = {{"cryptography", "typing", "re", "json", "enum", "dataclasses", "pathlib", "base64", "contextlib"}}
+print(*sorted(heavy.intersection(sys.modules)))
+"""
+    # -S: an installed .pth file may load whatever it likes
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": str(Path(tuf.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
 
 
 def x509_key(private: PrivateKey, gun: str = "example.test/a") -> Key:

@@ -123,7 +123,8 @@ class _Place:
         return f"{self._path}.{name}" if self._path else name
 
     def member(self, name: str) -> "_Place":
-        return _Place(self._file, self._at(name), self._members.get(name) or {})
+        value = self._members.get(name)
+        return _Place(self._file, self._at(name), {} if value is None else value)
 
     def entries(self) -> "list[tuple[str, _Place]]":
         return [(name, self.member(name)) for name in self._members]

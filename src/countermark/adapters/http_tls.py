@@ -37,7 +37,7 @@ class SystemRoots(Value):
 
 
 class HostTls(Value):
-    """What docker's folders add for one server: CA files, CAs as PEM texts, and client certificates with their keys (file names).
+    """What is added for one server: CA files, CAs as PEM texts, client certificates with their keys (file names).
 
     ``label`` tells two users of the same server apart, so that they never share a connection.
     """

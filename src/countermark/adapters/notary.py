@@ -61,9 +61,9 @@ class NotaryServers:
         own = HUB_SERVER if registry == DOCKER_HUB else f"https://{registry}"
         base = _https(configured or own)
         home = Url.parse(f"https://{registry}/").host
-        login = registry if configured or base == _https(own) else ""
         tls = self._certificates.tls_for(base.authority)
-        party = Party(url=base, registry=login, homes=(home,) if login else (), tls=tls)
+        # base is the registry's own server or a configured one, so it may see the registry's login
+        party = Party(url=base, registry=registry, homes=(home,), tls=tls)
         return NotaryServer(self._authenticator, party)
 
 

@@ -566,8 +566,11 @@ def test_an_unknown_authority(world: World, tmp_path: Path) -> None:
         assert str(caught.value) == (
             "tls: failed to verify certificate: x509: certificate signed by unknown authority"
         )
-        known = HostTls(ca_files=(str(other.file),))
-        assert client.request(get(server.url, tls=known)).content == b"x"
+        for known in (
+            HostTls(ca_files=(str(other.file),)),
+            HostTls(ca_texts=(other.file.read_text(),)),
+        ):
+            assert client.request(get(server.url, tls=known)).content == b"x"
         with pytest.raises(UnavailableError):
             client.request(
                 get(server.url)

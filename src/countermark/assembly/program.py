@@ -4,7 +4,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from countermark.core.errors import ConfigError, InputError
+from countermark.core.errors import ConfigError, InputError, NotFoundError
 from countermark.core.reference import ImageReference
 
 TYPE_CHECKING = False
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from countermark.assembly.server import Server
     from countermark.cli.output import Output
     from countermark.config import Config, Source
+    from countermark.core.digest import Digest
     from countermark.engine import Engine
     from countermark.images import Images
     from countermark.policy.model import Layer, Policy
+    from countermark.schemes.dct.key_ring import KeyRing
     from countermark.schemes.dct.repository import Loader
+    from countermark.schemes.dct.signer import DctPublisher
 
     T = TypeVar("T")
 
@@ -51,6 +54,7 @@ class Program:
     def __init__(self, environment: "Mapping[str, str]", config_file: str = "") -> None:
         self.environment = environment
         self._config_file = config_file
+        self.is_debugging = False
         self._made: dict[str, object] = {}
 
     @classmethod
@@ -319,6 +323,30 @@ class Program:
 
         return self._once("loader", lambda: Loader(self.cache, self.warn))
 
+    @property
+    def ring(self) -> "KeyRing":
+        """The private keys, opened when needed."""
+        from countermark.schemes.dct.key_ring import KeyRing
+
+        return self._once("ring", lambda: KeyRing(self.keys, self.terminal))
+
+    @property
+    def publisher(self) -> "DctPublisher":
+        """Publishes trust data with the keys of the trust folder."""
+        from countermark.schemes.dct.signer import DctPublisher
+
+        return self._once("publisher", lambda: DctPublisher(self.servers, self.loader, self.ring))
+
+    @staticmethod
+    def now() -> datetime:
+        """The time now."""
+        return clock()
+
+    def debug(self, text: str) -> None:
+        """Say a cause that is not shown otherwise, where --debug asks for it."""
+        if self.is_debugging:
+            sys.stderr.write(f"countermark: debug: {text}\n")
+
     def warn(self, text: str) -> None:
         """Say on stderr what people should know."""
         from countermark.core.text import harmless
@@ -373,6 +401,22 @@ class Program:
         temporary = self.environment.get("TMPDIR") or "/tmp"  # noqa: S108 - the system's own
         places = ImagePlaces(lambda: docker_engine(self), temporary)
         return Images(self.registry(self.policy()), places, progress, own_platform())
+
+    def local_digests(self, reference: "ImageReference") -> "tuple[Digest, ...]":
+        """The manifest digests that the docker daemon knows a local image by, in its repository.
+
+        Raises:
+            NotFoundError: there is no such image. UnavailableError: there is no daemon.
+        """
+        from countermark.assembly.daemon import docker_engine
+
+        image = docker_engine(self).inspect(reference.familiar)
+        if image is None:
+            raise NotFoundError(
+                f"no such image: {reference.familiar}",
+                hint="sign --from-registry, or by digest, where the image is not in the daemon",
+            )
+        return image.digests_in(reference.repository)
 
     def server(self, flags: "Mapping[str, object]") -> "Server":
         """A registry and trust server, as the configuration and these flags have it."""

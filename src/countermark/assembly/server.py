@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_LISTEN = "127.0.0.1:5443"
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate names
 _LOCK_SECONDS = 0.5  # a second server on one folder is told at once
 
 
@@ -141,9 +142,7 @@ class Server:
         names = list(settings.tls_names)
         names += [n for n in (self.host, "localhost", "127.0.0.1") if n not in names]
         folder = os.path.join(self.data, "tls")
-        return our_certificate(
-            folder, [n for n in names if n not in ("0.0.0.0", "::")], self._clock()
-        )  # noqa: S104
+        return our_certificate(folder, [n for n in names if n not in _ANY], self._clock())
 
     def directions(self) -> list[str]:
         """What people and clients need to know, once it listens."""

@@ -29,6 +29,7 @@ def main(argv: "Sequence[str]") -> int:
 
     words, options = _global_options(list(argv))
     program = Program.of_process(config_file=options.get("--config", ""))
+    program.is_debugging = "--debug" in options
     out = output.standard(colour=program.colour)
     try:
         status = _run(words, options, program, out)

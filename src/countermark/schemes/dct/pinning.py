@@ -43,12 +43,12 @@ def _is_id(pin: str) -> bool:
 
 
 def _means(pin: str, root: SignedRoot, known: set[str], now: datetime) -> bool:
-    from countermark.proofs import certificates, key_files, x509  # noqa: PLC0415 - PEM pins only
+    from countermark.proofs import certificates, public_files, x509  # noqa: PLC0415 - PEM pins only
 
     text = pin.encode()
     if "BEGIN CERTIFICATE" not in pin:
         try:
-            return keys.canonical_id(key_files.parse_public_pem(text, now)) in known
+            return keys.canonical_id(public_files.parse_public_pem(text, now)) in known
         except EvidenceError as error:
             raise ConfigError(f"root: {error}") from None
     try:
@@ -59,8 +59,13 @@ def _means(pin: str, root: SignedRoot, known: set[str], now: datetime) -> bool:
     leaves = {c.der for c in found if not c.is_ca}
     if any(bundle.leaf.der in leaves for bundle in bundles):
         return True
-    cas = tuple(c for c in found if c.is_ca)
-    return any(_leads_to(bundle, cas, now) for bundle in bundles) if cas else False
+    if not any(c.is_ca for c in found):
+        return False
+    try:
+        cas = certificates.parse_cas(text, now)
+    except EvidenceError:
+        return False  # a CA that does not count vouches for nothing
+    return any(_leads_to(bundle, cas, now) for bundle in bundles)
 
 
 def _leads_to(bundle: "object", cas: "tuple[object, ...]", now: datetime) -> bool:

@@ -1,0 +1,78 @@
+"""When each tag got its digest: a walk through the versions that the server still has."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from countermark.core import limits
+from countermark.core.digest import Digest
+from countermark.core.errors import EvidenceError, NotFoundError
+from countermark.core.ports import TrustServer
+from countermark.core.value import Value
+from countermark.formats.tuf import parse_targets
+from countermark.proofs.keys import check_signatures
+from countermark.schemes.dct.repository import Collection
+
+
+class Event(Value):
+    """A version of a role in which a tag got a digest, or lost it (None).
+
+    ``signed`` says whether the version is signed by keys that the role has today; old keys are not known any more.
+    ``at`` is the server's word.
+    """
+
+    tag: str
+    digest: Digest | None
+    role: str
+    version: int
+    at: datetime | None
+    signed: bool
+
+
+def walk(collection: Collection, server: TrustServer) -> Iterator[Event]:
+    """Yield the events of every role, oldest first; versions that the server no longer has are passed over.
+
+    Raises:
+        UnavailableError, RefusedError: as the server has it.
+    """
+    for role, current in collection.trusted.targets.items():
+        before: dict[str, Digest] = {}
+        for version in range(1, current.body.version + 1):
+            try:
+                got = server.fetch(collection.gun, f"{version}.{role}", limits.METADATA_BYTES)
+                file = parse_targets(got.content, role)
+            except (NotFoundError, EvidenceError):
+                continue
+            now = {
+                tag: Digest.from_raw(meta.hashes["sha256"])
+                for tag, meta in file.body.targets.items()
+                if len(meta.hashes.get("sha256", b"")) == 32
+            }
+            signed = _is_signed(collection, role, file)
+            for tag in sorted(before.keys() | now.keys()):
+                if before.get(tag) != now.get(tag):
+                    yield Event(
+                        tag=tag,
+                        digest=now.get(tag),
+                        role=role,
+                        version=version,
+                        at=got.modified,
+                        signed=signed,
+                    )
+            before = now
+
+
+def _is_signed(collection: Collection, role: str, file: "object") -> bool:
+    root = collection.trusted.root.body
+    if role in root.roles:
+        demanded, known = root.roles[role], root.keys
+    else:
+        found = collection.delegation(role)
+        if found is None:
+            return False
+        demanded = found
+        known = collection.trusted.targets[role.rpartition("/")[0]].body.delegation_keys
+    try:
+        check_signatures(file, demanded, known)  # type: ignore[arg-type]
+    except EvidenceError:
+        return False
+    return True

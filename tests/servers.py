@@ -75,6 +75,12 @@ class Peer:
         """Read a request's head only and leave its body unread."""
         return self._until(b"\r\n\r\n") or b""
 
+    def starts_with(self, start: bytes) -> bool:
+        """Say whether the connection begins so; nothing is taken from it."""
+        if not self._held:
+            self._more()
+        return self._held.startswith(start)
+
     def _more(self) -> bool:
         piece = self._socket.recv(65536)
         self._held += piece

@@ -37,9 +37,17 @@ class RegistryClient:
     """
 
     def __init__(
-        self, authenticator: "Authenticator", places: "RegistryMap", certificates: "CaFolders"
+        self,
+        authenticator: "Authenticator",
+        places: "RegistryMap",
+        certificates: "CaFolders",
+        *,
+        whole_bytes: int = limits.UPLOAD_WHOLE_BYTES,
+        chunk_bytes: int = limits.UPLOAD_CHUNK_BYTES,
     ) -> None:
+        """Blobs longer than ``whole_bytes`` are uploaded in chunks of ``chunk_bytes``, one of them in memory."""
         self._requests = RegistryRequests(authenticator, places, certificates)
+        self._whole_bytes, self._chunk_bytes = whole_bytes, chunk_bytes
 
     # Registry ---------------------------------------------------------------------------------------
 
@@ -187,7 +195,9 @@ class RegistryClient:
         """
         from countermark.adapters import registry_upload  # noqa: PLC0415 - only pushes
 
-        registry_upload.put_blob(self._requests, repository, digest, size, content)
+        upload = registry_upload.Upload(self._requests, repository, digest, size)
+        upload.whole_bytes, upload.chunk_bytes = self._whole_bytes, self._chunk_bytes
+        upload.send(content)
 
     def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
         """Put a blob of another repository of the same registry into this one; False where it has to be uploaded.

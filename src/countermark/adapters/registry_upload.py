@@ -65,42 +65,27 @@ def mount_blob(
     return True
 
 
-def put_blob(
-    requests: RegistryRequests,
-    repository: Repository,
-    digest: Digest,
-    size: int,
-    content: "Iterator[bytes]",
-) -> None:
-    """Upload a blob."""
-    Upload(requests, repository, digest, size, content).send()
-
-
 class Upload:
-    """One blob on its way."""
+    """One blob on its way: whole up to ``whole_bytes``, else in chunks of ``chunk_bytes``."""
 
     def __init__(
-        self,
-        requests: RegistryRequests,
-        repository: Repository,
-        digest: Digest,
-        size: int,
-        content: "Iterator[bytes]",
+        self, requests: RegistryRequests, repository: Repository, digest: Digest, size: int
     ) -> None:
         self._requests, self._repository = requests, repository
         self._digest, self._size = digest, size
-        self._content = _checked(content, digest, size)
         self._location: Url | None = None
-        self._chunk_bytes = limits.UPLOAD_CHUNK_BYTES
+        self.whole_bytes = limits.UPLOAD_WHOLE_BYTES
+        self.chunk_bytes = limits.UPLOAD_CHUNK_BYTES
 
-    def send(self) -> None:
+    def send(self, content: "Iterator[bytes]") -> None:
         """Send all of it; what was begun is cancelled where that fails."""
+        checked = _checked(content, self._digest, self._size)
         try:
             self._begin()
-            if self._size <= limits.UPLOAD_WHOLE_BYTES:
-                self._send_whole(self._content)
+            if self._size <= self.whole_bytes:
+                self._send_whole(checked)
             else:
-                self._send_chunks()
+                self._send_chunks(checked)
         except BaseException:
             if self._location:
                 _cancel(self._requests, self._repository, self._location)
@@ -112,7 +97,7 @@ class Upload:
         self._location = _location(answer)
         least = answer.headers.one("oci-chunk-min-length")
         if least.isdigit() and int(least[:12]) <= limits.UPLOAD_WHOLE_BYTES:
-            self._chunk_bytes = max(self._chunk_bytes, int(least))
+            self.chunk_bytes = max(self.chunk_bytes, int(least))
 
     def _call(self, method: str) -> Call:
         return Call(
@@ -139,9 +124,10 @@ class Upload:
                 f"the registry stored {stated[:160]} for blob {self._digest}", code=Code.CHECKSUM
             )
 
-    def _send_chunks(self) -> None:
+    def _send_chunks(self, content: "Iterator[bytes]") -> None:
         start = 0
-        for part in _parts(self._content, self._chunk_bytes):
+        parts = _parts(content, self.chunk_bytes)
+        for part in parts:
             try:
                 self._send_part(part, start)
             except RefusedError as error:
@@ -149,7 +135,7 @@ class Upload:
                     raise
                 # a registry that takes no chunks: all of it once more, in one request
                 self._begin()
-                self._send_whole(_joined(part, self._content))
+                self._send_whole(_joined(part, parts))
                 return
             start += len(part)
         self._finish(self._call("PUT"))

@@ -55,7 +55,7 @@ peers:
 interop: $(READY)
 	$(BIN)/python -m pytest tests/interop
 
-bench: $(READY)
+bench: $(READY) $(DEMO)/ready
 	$(BIN)/python -m bench --profile $(PROFILE)
 
 build: $(READY)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -359,10 +360,10 @@ class Daemon:
 class OurServer:
     """``countermark serve``: a registry and a trust server on one port, whose CA it made itself."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, program: Sequence[str] = OURS) -> None:
         """Start it; ``folder/data`` is what it keeps."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._words, self._port = folder, words, free_port()
+        self._folder, self._words, self._port = folder, [*program, "serve", *words], free_port()
         self.address = f"localhost:{self._port}"
         self.url = f"https://{self.address}"
         self.data = folder / "data"
@@ -371,11 +372,11 @@ class OurServer:
 
     def start(self) -> None:
         """Start it, or start it again on the same port and data."""
-        listen: Words = ["serve", "--data", self.data, "--listen", f"127.0.0.1:{self._port}"]
+        listen: Words = ["--data", self.data, "--listen", f"127.0.0.1:{self._port}"]
         environment = {"HOME": str(self._folder), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         self.server = Server(
             "countermark serve",
-            [*OURS, *listen, *self._words],
+            [*self._words, *listen],
             self._folder / "log",
             BASE_ENVIRONMENT | environment,
         ).ready(lambda: answers(f"{self.url}/readyz", self.ca))

@@ -1,0 +1,1 @@
+"""How fast ours is beside docker, notary-server and docker-registry, on one machine, in turns."""

@@ -388,7 +388,7 @@ def test_impossible_thresholds_cannot_be_made(count: int, parts: tuple[Requireme
 
 
 def test_many_signatories_of_many_signers_cost_little() -> None:
-    """Ten signers that share nine keys: every choice fails, and each failure is met once."""
-    parts = [vouched(f"s{i}") for i in range(10)]
-    found = [claim(f"s{i}", f"k{j}") for i in range(10) for j in range(9)]
+    """Twelve signers that share eleven keys: every choice fails, and each failure is met once."""
+    parts = [vouched(f"s{i}") for i in range(12)]
+    found = [claim(f"s{i}", f"k{j}") for i in range(12) for j in range(11)]
     assert judge(all_of(*parts), *found).verdict == "denied"

@@ -119,8 +119,9 @@ class Access:
             return True
         if caller.scopes is None:
             return bool(caller.user)
-        # whoever has any token has logged in as far as ``/v2/`` is concerned
-        return not actions or {(repository, action) for action in actions} <= caller.scopes
+        # whoever has any token has logged in as far as ``/v2/`` is concerned; ``*`` stands for every action
+        scopes = caller.scopes
+        return (repository, "*") in scopes or all((repository, a) in scopes for a in actions)
 
     def _challenge(
         self, request: Request, repository: str, actions: Sequence[str], problem: str

@@ -1,9 +1,8 @@
 """One connection: dialled, perhaps through a proxy, perhaps TLS, every wait bounded."""
 
-import socket
 from time import monotonic
 
-from countermark.adapters import http_errors
+from countermark.adapters import http_errors, thin_sockets
 from countermark.adapters.http_errors import malformed
 from countermark.adapters.http_proxy import Proxy
 from countermark.adapters.http_url import Url, is_loopback
@@ -14,7 +13,7 @@ from countermark.core.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
+    from typing import Any
 
 _SEND_BYTES = 262_144
 _LEAST_CONNECT_SECONDS = 2.0  # for each of several addresses, as Go
@@ -66,7 +65,7 @@ class Waiting:
 class Connection:
     """A connection to one origin, for one request at a time."""
 
-    def __init__(self, sock: "socket.socket", address: str, waiting: Waiting) -> None:
+    def __init__(self, sock: "Any", address: str, waiting: Waiting) -> None:
         self._socket = sock
         self._address = address
         self.waiting = waiting
@@ -80,7 +79,7 @@ class Connection:
         start = monotonic()
         try:
             self._socket.settimeout(self.waiting.next(self.waiting.timeouts.read))
-            piece = self._socket.recv(max_bytes)
+            piece: bytes = self._socket.recv(max_bytes)
         except OSError as error:
             raise http_errors.talking(error, self._address, "read", begun=begun) from None
         self.waiting.spent(start, len(piece))
@@ -123,9 +122,7 @@ class Connection:
             pass  # it is gone in any case
 
 
-def connect(
-    url: Url, proxy: Proxy | None, context: "ssl.SSLContext | None", waiting: Waiting
-) -> Connection:
+def connect(url: Url, proxy: Proxy | None, context: "Any", waiting: Waiting) -> Connection:
     """Open a connection to a URL's origin; ``context`` where it is https.
 
     Raises:
@@ -135,7 +132,7 @@ def connect(
     start = monotonic()
     sock, address = _dial(host, port, waiting.next(waiting.timeouts.connect))
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(thin_sockets.IPPROTO_TCP, thin_sockets.TCP_NODELAY, 1)
         waiting.spent(start)
         if proxy:
             _tunnel(sock, address, url, proxy, waiting)
@@ -147,9 +144,9 @@ def connect(
     return Connection(sock, address, waiting)
 
 
-def _dial(host: str, port: int, seconds: float) -> "tuple[socket.socket, str]":
+def _dial(host: str, port: int, seconds: float) -> "tuple[Any, str]":
     try:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        found = thin_sockets.addresses(host, port)
     except (OSError, UnicodeError) as error:
         raise http_errors.resolving(
             error if isinstance(error, OSError) else OSError(), host
@@ -162,8 +159,10 @@ def _dial(host: str, port: int, seconds: float) -> "tuple[socket.socket, str]":
     for place, (family, where) in enumerate(addresses):
         left = deadline - monotonic()
         share = max(left / (len(addresses) - place), min(left, _LEAST_CONNECT_SECONDS))
-        address = f"[{where[0]}]:{port}" if family == socket.AF_INET6 else f"{where[0]}:{port}"
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        address = (
+            f"[{where[0]}]:{port}" if family == thin_sockets.AF_INET6 else f"{where[0]}:{port}"
+        )
+        sock = thin_sockets.new_socket(family)
         try:
             sock.settimeout(max(share, 0.001))
             sock.connect(where)
@@ -174,14 +173,12 @@ def _dial(host: str, port: int, seconds: float) -> "tuple[socket.socket, str]":
     raise first or UnavailableError(f"dial tcp: lookup {host}: no such host")
 
 
-def _secured(
-    sock: "socket.socket", context: "ssl.SSLContext", host: str, address: str, waiting: Waiting
-) -> "socket.socket":
+def _secured(sock: "Any", context: "Any", host: str, address: str, waiting: Waiting) -> "Any":
     start = monotonic()
     try:
         sock.settimeout(waiting.next(waiting.timeouts.connect))
         # an end without TLS's own goodbye is an error: somebody on the way may have cut the answer
-        secured = context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+        secured = thin_sockets.secured(sock, context, host)
     except OSError as error:
         raise http_errors.shaking_hands(error, host, address) from None
     except ValueError:
@@ -190,7 +187,7 @@ def _secured(
     return secured
 
 
-def _tunnel(sock: "socket.socket", address: str, url: Url, proxy: Proxy, waiting: Waiting) -> None:
+def _tunnel(sock: "Any", address: str, url: Url, proxy: Proxy, waiting: Waiting) -> None:
     fields = [("Host", url.dialled)]
     if proxy.authorization:
         fields.append(("Proxy-Authorization", proxy.authorization))

@@ -6,13 +6,9 @@ docker's words are Go's (net, crypto/tls, net/http), since people and programs k
 
 import errno
 import os
-import socket
 
+from countermark.adapters import thin_sockets
 from countermark.core.errors import Code, UnavailableError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import ssl
 
 
 class ResetError(UnavailableError):
@@ -36,7 +32,6 @@ _CONNECT = {
     errno.EADDRNOTAVAIL: "cannot assign requested address",
 }
 _RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN, errno.ENOTCONN)
-_NO_SUCH_HOST = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 # OpenSSL's X509_V_ERR_... numbers, in crypto/x509's words
 _CERTIFICATES = {
@@ -70,7 +65,7 @@ _NOT_TLS = frozenset(
 
 def resolving(error: OSError, host: str) -> UnavailableError:
     """A name was not resolved."""
-    known = isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_HOST
+    known = isinstance(error, thin_sockets.gaierror) and error.errno in thin_sockets.NO_SUCH_HOST
     return UnavailableError(
         f"dial tcp: lookup {host}: {'no such host' if known else 'server misbehaving'}"
     )
@@ -133,7 +128,7 @@ def _library(error: OSError) -> bool:
     return hasattr(error, "library")
 
 
-def _tls_reason(error: "OSError | ssl.SSLError") -> str:
+def _tls_reason(error: OSError) -> str:
     reason = str(getattr(error, "reason", None) or "protocol error")
     return (
         reason.lower().replace("_", " ").removeprefix("tlsv1 alert ").removeprefix("sslv3 alert ")

@@ -7,15 +7,16 @@ The files are the operator's: who can write them can make us believe any server.
 """
 
 import os
-import ssl
 from _thread import allocate_lock
 
+from countermark.adapters import thin_sockets
 from countermark.core.errors import ConfigError
 from countermark.core.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 # where distributions keep them, in the order in which Go looks
 _FOLDERS = ("/etc/ssl/certs", "/etc/pki/tls/certs")
@@ -57,10 +58,10 @@ class TlsContexts:
 
     def __init__(self, roots: SystemRoots) -> None:
         self._roots = roots
-        self._contexts: dict[HostTls, ssl.SSLContext] = {}
+        self._contexts: dict[HostTls, Any] = {}
         self._lock = allocate_lock()
 
-    def context(self, host: HostTls) -> ssl.SSLContext:
+    def context(self, host: HostTls) -> "Any":
         """Return the context for a server.
 
         Raises:
@@ -73,12 +74,8 @@ class TlsContexts:
             return found
 
 
-def _made(roots: SystemRoots, host: HostTls) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.hostname_checks_common_name = False  # as Go since 1.15
-    context.set_alpn_protocols(["http/1.1"])
+def _made(roots: SystemRoots, host: HostTls) -> "Any":
+    context = thin_sockets.new_context()
     _add_system_roots(context, roots)
     for file in host.ca_files:
         _load(context, file)
@@ -96,19 +93,19 @@ def _no_passphrase() -> str:
     raise ValueError("the key is encrypted")  # otherwise OpenSSL asks on the terminal
 
 
-def _add_system_roots(context: ssl.SSLContext, roots: SystemRoots) -> None:
+def _add_system_roots(context: "Any", roots: SystemRoots) -> None:
     if roots.file or roots.folders:
         if roots.file:
             _load(context, roots.file)
         for folder in roots.folders:
             context.load_verify_locations(capath=folder)
         return
-    defaults = ssl.get_default_verify_paths()
-    folder = hashed_folder((*_FOLDERS, defaults.openssl_capath))
+    own_file, own_folder = thin_sockets.default_roots()
+    folder = hashed_folder((*_FOLDERS, own_folder))
     if folder:
         context.load_verify_locations(capath=folder)
         return
-    for file in (*_FILES, defaults.openssl_cafile):
+    for file in (*_FILES, own_file):
         if os.path.isfile(file):
             _load(context, file)
             return
@@ -126,14 +123,14 @@ def hashed_folder(candidates: "Sequence[str]") -> str:
     return ""
 
 
-def _load(context: ssl.SSLContext, file: str) -> None:
+def _load(context: "Any", file: str) -> None:
     try:
         context.load_verify_locations(cafile=file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"CA certificates: {_reason(error)}", file=file) from None
 
 
-def _load_text(context: ssl.SSLContext, text: str) -> None:
+def _load_text(context: "Any", text: str) -> None:
     try:
         context.load_verify_locations(cadata=text)
     except (OSError, ValueError) as error:
@@ -141,6 +138,6 @@ def _load_text(context: ssl.SSLContext, text: str) -> None:
 
 
 def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "not PEM").lower().replace("_", " ")
+    if isinstance(error, thin_sockets.SSLError):
+        return (getattr(error, "reason", "") or "not PEM").lower().replace("_", " ")
     return getattr(error, "strerror", None) or str(error)

@@ -30,6 +30,7 @@ KEYS: "dict[str, tuple[str, str]]" = {
     "serve.htpasswd": ("path", "no users"),
     "serve.requireLogin": ("flag", "false"),
     "serve.allowAnonymousWrite": ("flag", "false"),
+    "serve.acceptSparse": ("flag", "false"),
 }
 
 
@@ -45,6 +46,7 @@ class Serve(Value):
     htpasswd: str = ""
     require_login: bool = False
     allow_anonymous_write: bool = False
+    accept_sparse: bool = False
 
 
 class Config(Value):

@@ -77,8 +77,8 @@ def served(
 ) -> Iterator[Served]:
     server: HostedServer | OurServer
     if request.param == "countermark serve":
-        server = OurServer(tmp_path)
-        served = Served(server.address, server.ca, takes_sparse=False)
+        server = OurServer(tmp_path, "--accept-sparse")
+        served = Served(server.address, server.ca, takes_sparse=True)
     elif request.param == "sparse, http":
         server = HostedServer(tmp_path, "--sparse")
         served = Served(server.address, None, takes_sparse=True)

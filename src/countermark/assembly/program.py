@@ -390,8 +390,8 @@ class Program:
 
     # Images and services --------------------------------------------------------------------------
 
-    def images(self, out: "Output") -> "Images":
-        """Copies images between registries, files and the docker daemon."""
+    def images(self, out: "Output", policy_file: str = "") -> "Images":
+        """Copies images between registries (where a policy says that they are), files and the docker daemon."""
         from countermark.adapters.image_places import ImagePlaces
         from countermark.adapters.progress import NoProgress, TerminalProgress
         from countermark.assembly.daemon import docker_engine, own_platform
@@ -400,7 +400,7 @@ class Program:
         progress = TerminalProgress(colour=self.colour) if out.err_is_terminal else NoProgress()
         temporary = self.environment.get("TMPDIR") or "/tmp"  # noqa: S108 - the system's own
         places = ImagePlaces(lambda: docker_engine(self), temporary)
-        return Images(self.registry(self.policy()), places, progress, own_platform())
+        return Images(self.registry(self.policy(policy_file)), places, progress, own_platform())
 
     def local_digests(self, reference: "ImageReference") -> "tuple[Digest, ...]":
         """The manifest digests that the docker daemon knows a local image by, in its repository.
@@ -426,6 +426,7 @@ class Program:
         words = {"tls_name": "tlsNames", "data": "data", "listen": "listen", "tls_cert": "tlsCert"}
         words |= {"tls_key": "tlsKey", "master_key_file": "masterKeyFile", "htpasswd": "htpasswd"}
         words |= {"require_login": "requireLogin", "allow_anonymous_write": "allowAnonymousWrite"}
+        words |= {"accept_sparse": "acceptSparse"}
         settings = tuple(
             (f"serve.{words[name]}", tuple(value) if isinstance(value, list) else value)
             for name, value in flags.items()

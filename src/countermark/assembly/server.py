@@ -108,7 +108,11 @@ class Server:
         notary = Notary(store, keys, access, self._clock)
         blobs, manifests = BlobStore(folder), ManifestStore(folder)
         stores = Stores(
-            blobs=blobs, uploads=UploadStore(folder, blobs), manifests=manifests, tags=manifests
+            blobs=blobs,
+            uploads=UploadStore(folder, blobs),
+            manifests=manifests,
+            tags=manifests,
+            accept_sparse=settings.accept_sparse,
         )
         images = guarded(registry(stores, _log_line), access)
         return Services(

@@ -72,7 +72,7 @@ def pull_arguments(parser: "argparse.ArgumentParser") -> None:
 def pull(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Judge an image as ``verify`` does, then fetch the digest that was judged."""
     reference = ImageReference.parse(args.image).with_default_tag()
-    images = program.images(out)
+    images = program.images(out, args.policy)
     images.check_destination(args.to, reference)
     decision = program.engine(policy_file=args.policy, require_pin=args.require_pin).verify(
         reference

@@ -61,6 +61,11 @@ def serve_arguments(parser: "argparse.ArgumentParser") -> None:
     )
     add("--require-login", action="store_true", help="readers need a login too (with --htpasswd)")
     add(
+        "--accept-sparse",
+        action="store_true",
+        help="take manifests of which something was never pushed, as an index of one platform",
+    )
+    add(
         "--allow-anonymous-write",
         action="store_true",
         help="let anyone write on an address that is not loopback",

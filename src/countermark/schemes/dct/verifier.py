@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from countermark.core.claim import Claim, Finding, Rejection, Signatory
+from countermark.core.claim import Claim, Finding, Rejection, Signatory, Silence
 from countermark.core.digest import Digest
-from countermark.core.errors import Code, EvidenceError, NotFoundError
+from countermark.core.errors import (
+    Code,
+    EvidenceError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
 from countermark.core.ports import TrustServers
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.signer import DctSigner, TrustedSigner
@@ -26,8 +32,7 @@ class DctVerifier:
     ) -> tuple[Finding, ...]:
         """Ask about signers of one repository; those of the same server share what is fetched.
 
-        Raises:
-            UnavailableError, RefusedError: a server gives no answer, and the cache may not stand for it.
+        A server that gives no answer, where the cache may not stand for it, makes silences of its own signers only.
         """
         found: list[Finding] = []
         for url in dict.fromkeys(signer.server for signer in signers):
@@ -44,6 +49,8 @@ class DctVerifier:
             collection = self._loader.load(gun, server, now, signers)
         except EvidenceError as error:
             return [_rejection(signer, error) for signer in signers]
+        except (UnavailableError, RefusedError) as error:
+            return [Silence(signer=s.name, code=error.code, reason=str(error)) for s in signers]
         return [_about(collection, subject, signer, now) for signer in signers]
 
     def digest_of(

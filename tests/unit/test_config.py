@@ -20,6 +20,7 @@ serve:
   htpasswd: users
   requireLogin: true
   allowAnonymousWrite: false
+  acceptSparse: true
 """
 PATH = "/etc/countermark/config.yaml"
 
@@ -41,6 +42,7 @@ def test_a_whole_file() -> None:
             htpasswd="/etc/countermark/users",
             require_login=True,
             allow_anonymous_write=False,
+            accept_sparse=True,
         ),
         origins=tuple((key, PATH) for key in KEYS),
     )
@@ -63,6 +65,7 @@ def test_without_a_file_nothing_is_said() -> None:
         "serve.htpasswd: no users  (default)",
         "serve.requireLogin: false  (default)",
         "serve.allowAnonymousWrite: false  (default)",
+        "serve.acceptSparse: false  (default)",
     ]
 
 

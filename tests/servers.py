@@ -189,6 +189,7 @@ class Server:
             except OSError:
                 return
             sock.settimeout(WAIT_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self._open.append(sock)
             thread = threading.Thread(target=self._serve, args=(sock,))

@@ -1,9 +1,12 @@
 """URLs as the HTTP client needs them: parsed strictly, joined, never with secrets in them."""
 
-from socket import AF_INET, AF_INET6, inet_pton
-
 from countermark.core.errors import InputError
 from countermark.core.value import Value
+
+try:
+    from _socket import AF_INET, AF_INET6, inet_pton
+except ImportError:  # another Python; the wrapper costs a cold start 6 ms
+    from socket import AF_INET, AF_INET6, inet_pton
 
 _DIGITS = frozenset("0123456789")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")

@@ -203,7 +203,7 @@ class SqlTrustStore:
                 self._memory.forget_all()
             else:
                 self._last_change = own.change
-                self._memory.forget(own.gun, files=own.deleted)
+                self._memory.forget(own.gun, own.roles)
 
     # writing --------------------------------------------------------------------------------------
 
@@ -225,11 +225,16 @@ class SqlTrustStore:
             return _entry("update", gun, now, timestamp)
 
         try:
-            self._change(add)
+            self._change(add, frozenset(file.role for file in files))
         except (
             sa.exc.IntegrityError
         ):  # the unique (gun, role, version): a version is never replaced
             raise conflict from None
+        age = (
+            self._memory.age
+        )  # whoever publishes after us makes it another before it is acknowledged
+        for file in files:
+            self._memory.remember(file, age, newest=True)
 
     def delete(self, gun: str, now: datetime) -> bool:
         """See the port."""
@@ -238,9 +243,13 @@ class SqlTrustStore:
             removed = connection.execute(sa.delete(TUF_FILES).where(TUF_FILES.c.gun == gun))
             return _entry("deletion", gun, now) if removed.rowcount else None
 
-        return self._change(remove)
+        return self._change(remove, None)
 
-    def _change(self, work: "Callable[[sa.Connection], dict[str, object] | None]") -> bool:
+    def _change(
+        self,
+        work: "Callable[[sa.Connection], dict[str, object] | None]",
+        roles: frozenset[str] | None,
+    ) -> bool:
         """Do some work and add the entry that it returns to the changefeed, all in one transaction.
 
         Returns whether there was an entry. Before we return the memory knows of the change.
@@ -253,7 +262,9 @@ class SqlTrustStore:
                     return False
                 before = connection.scalar(sa.select(sa.func.max(CHANGEFEED.c.id))) or 0
                 added = connection.execute(sa.insert(CHANGEFEED).values(**entry))
-                self._own[before] = _own_change(entry, added.inserted_primary_key)
+                key = added.inserted_primary_key
+                change = int(str(key[0])) if key else 0
+                self._own[before] = _OwnChange(change=change, gun=str(entry["gun"]), roles=roles)
         except BaseException:
             if before is not None:  # nobody knows whether it was committed, or under whose number
                 self._own.pop(before, None)
@@ -264,14 +275,11 @@ class SqlTrustStore:
 
 
 class _OwnChange(Value):
+    """What we committed ourselves: its entry in the changefeed, and the roles that changed (None: all are gone)."""
+
     change: int
     gun: str
-    deleted: bool
-
-
-def _own_change(entry: dict[str, object], key: "sa.Row[tuple[object, ...]] | None") -> _OwnChange:
-    change = int(str(key[0])) if key else 0
-    return _OwnChange(change=change, gun=str(entry["gun"]), deleted=entry["category"] == "deletion")
+    roles: frozenset[str] | None
 
 
 def _entry(

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 
 from countermark.core.ports import StoredFile
 
@@ -76,17 +77,19 @@ class TrustMemory:
             self._shrink()
             return known
 
-    def forget(self, gun: str, *, files: bool = False) -> None:
-        """Forget which versions of a repository are newest; with ``files``, all of it."""
+    def forget(self, gun: str, roles: Collection[str] | None) -> None:
+        """Forget which versions of some roles of a repository are newest; with None, all of the repository."""
         with self._lock:
             self._age += 1
             repository = self._repositories.get(gun)
             if repository is None:
                 return
-            repository.newest.clear()
-            if files:
+            if roles is None:
                 self._size -= repository.size
                 del self._repositories[gun]
+            else:
+                for role in roles:
+                    repository.newest.pop(role, None)
 
     def forget_all(self) -> None:
         """Forget everything: somebody else changed we know not what."""

@@ -38,7 +38,7 @@ class Repositories:
         self._keys = keys
         self._clock = clock
         self._lifetimes = lifetimes
-        self._open_keys: OrderedDict[str, PrivateKey] = OrderedDict()
+        self._open_keys: OrderedDict[tuple[str, str, str], PrivateKey] = OrderedDict()
         self._open_lock = threading.Lock()
 
     # reading ----------------------------------------------------------------------------------------
@@ -81,8 +81,9 @@ class Repositories:
                 self._clock(),
             )
             if self._stored(gun, new):
-                for role, key_id in new.keys.items():
-                    self._keys.used(gun, role, key_id)
+                if any(file.role == ROOT for file in new.files):
+                    for role, key_id in new.keys.items():
+                        self._keys.used(gun, role, key_id)
                 return
             # somebody else published: the same update may still fit (another delegation), or be stale
         raise StaleUpdateError(f"{gun} is published to all the time")
@@ -118,26 +119,28 @@ class Repositories:
             return current.public.encode_loose()
         if current is not None:  # named by a root, though we were stopped before we noted it
             self._keys.used(gun, role, current.id)
-        return self._opened(self._keys.pending(gun, role, self._clock())).public.encode_loose()
+        pending = self._keys.pending(gun, role, self._clock())
+        return self._opened(gun, role, pending).public.encode_loose()
 
     def _signer(self, gun: str) -> ServerSigner:
         def find(name: str, role: Role) -> PrivateKey | None:
+            for key_id in role.key_ids:
+                with self._open_lock:
+                    key = self._open_keys.get((gun, name, key_id))
+                if key is not None:
+                    return key
             for held in self._keys.held(gun, name):
                 if held.id in role.key_ids:
-                    return self._opened(held)
+                    return self._opened(gun, name, held)
             return None
 
         return find
 
-    def _opened(self, held: HeldKey) -> PrivateKey:
-        with self._open_lock:
-            key = self._open_keys.get(held.id)
-            if key is not None:
-                self._open_keys.move_to_end(held.id)
-                return key
+    def _opened(self, gun: str, role: str, held: HeldKey) -> PrivateKey:
+        """Make a key ready to sign, and keep it so for its role of its repository."""
         key = PrivateKey.from_der(held.private)
         with self._open_lock:
-            self._open_keys[held.id] = key
+            self._open_keys[gun, role, held.id] = key
             while len(self._open_keys) > _OPEN_KEYS:
                 self._open_keys.popitem(last=False)
         return key

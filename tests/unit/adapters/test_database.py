@@ -240,7 +240,7 @@ def test_own_publications_are_forgotten_one_repository_at_a_time(database: Sqlit
     kept = store.newest("b", "targets")
     store.newest("a", "targets")
     publish(store, 2, "a")
-    assert store.peek("a", "targets") is None
+    assert store.peek("a", "targets") == file("targets", 2, "a")
     assert store.peek("b", "targets") is kept
     with pytest.raises(RefusedError):
         store.publish([file("timestamp", 9, "a")], "0" * 64, NOW)
@@ -300,15 +300,20 @@ def test_memory_is_bounded_and_forgets_the_longest_unused() -> None:
 def test_memory_does_not_take_what_was_read_before_a_change() -> None:
     memory = TrustMemory(10_000)
     age = memory.age
-    memory.forget("app")
+    memory.forget("app", ["targets"])
     memory.remember(file("targets", 1), age, newest=True)
     assert memory.newest("app", "targets") is None
     assert memory.by_hash("app", "targets", file("targets", 1).sha256) is None
     memory.remember(file("targets", 2), memory.age, newest=True)
     assert memory.newest("app", "targets") == file("targets", 2)
-    memory.forget("app")
+    memory.remember(file("root", 1), memory.age, newest=True)
+    memory.forget("app", ["targets"])
     assert memory.newest("app", "targets") is None
+    assert memory.newest("app", "root") == file("root", 1)
     assert memory.by_hash("app", "targets", file("targets", 2).sha256) is not None
+    memory.forget("app", None)
+    assert memory.by_hash("app", "targets", file("targets", 2).sha256) is None
+    assert memory.newest("app", "root") is None
 
 
 # Keys -----------------------------------------------------------------------------------------------

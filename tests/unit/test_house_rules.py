@@ -50,7 +50,7 @@ def test_the_map_equals_the_tree() -> None:
 def test_every_module_says_its_purpose_in_one_line() -> None:
     for name, line in tree().items():
         assert line.endswith((".", "?")), f"{name}: {line!r}"
-        assert len(line) <= 110, f"{name}: {line!r}"
+        assert len(line) <= 118, f"{name}: {line!r}"
 
 
 def test_the_public_names() -> None:

@@ -8,7 +8,6 @@ import re
 from countermark.core.errors import (
     Code,
     CountermarkError,
-    InputError,
     NotFoundError,
     RefusedError,
     UnavailableError,
@@ -38,10 +37,12 @@ def run(
     function: "Function", parser: "Parser", words: list[str], program: "Program", out: "Output"
 ) -> int:
     """Run a command that speaks docker's words: errors as docker prints them, status 1 or 125."""
+    from countermark.cli.arguments import WordsError  # noqa: PLC0415 - loaded already: it made the parser
+
     try:
         parsed = parser.parse(words)
-    except InputError as error:
-        text, status = _usage_error(str(error), parser.prog)
+    except WordsError as error:
+        text, status = _usage_error(error.raw, parser)
         out.foreign_error(text)
         return status
     if isinstance(parsed, str):
@@ -58,9 +59,10 @@ def run(
         return error.exit_status if isinstance(error, DockerError) else 1
 
 
-def _usage_error(message: str, prog: str) -> tuple[str, int]:
+def _usage_error(message: str, parser: "Parser") -> tuple[str, int]:
     """Docker's text for what argparse found wrong."""
-    tail = f"\n\nUsage:  {prog} [OPTIONS]\n\nRun '{prog} --help' for more information"
+    usage = (parser.usage or "%(prog)s [OPTIONS]") % {"prog": parser.prog}
+    tail = f"\n\nUsage:  {usage}\n\nRun '{parser.prog} --help' for more information"
     unknown = re.match(r"unrecognized arguments: (-\S*)", message)
     if unknown:
         flag = unknown[1].partition("=")[0]

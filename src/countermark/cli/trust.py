@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+# Docker's usage lines, after the command's words.
+_INSPECT_USAGE = "IMAGE[:TAG] [IMAGE[:TAG]...]"
+_SIGN_USAGE = "IMAGE:TAG"
+_REVOKE_USAGE = "[OPTIONS] IMAGE[:TAG]"
+_ADD_USAGE = "OPTIONS NAME REPOSITORY [REPOSITORY...]"
+_REMOVE_USAGE = "[OPTIONS] NAME REPOSITORY [REPOSITORY...]"
 _OWNER = "Repo Admin"
 _SIGNER_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _SIGNER_REST = _SIGNER_FIRST | frozenset("_-")
@@ -38,6 +44,7 @@ _SIGNER_REST = _SIGNER_FIRST | frozenset("_-")
 
 def inspect_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust inspect``."""
+    parser.usage = f"%(prog)s {_INSPECT_USAGE}"
     parser.epilog = """examples:
   countermark trust inspect registry.example.com/pay               everything that is signed, as JSON
   countermark trust inspect --pretty registry.example.com/pay:v3   for people
@@ -51,7 +58,7 @@ def inspect_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def inspect(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Show what is signed, by whom, when, with which keys."""
-    at_least(args.images, 1, "docker trust inspect", "IMAGE[:TAG] [IMAGE[:TAG]...]")
+    at_least(args.images, 1, args.prog, _INSPECT_USAGE)
     if args.history:
         from countermark.cli import trust_history  # noqa: PLC0415 - rare
 
@@ -200,6 +207,7 @@ def _additions(collection: "Collection") -> list[str]:
 
 def sign_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust sign``."""
+    parser.usage = f"%(prog)s {_SIGN_USAGE}"
     parser.epilog = """examples:
   countermark trust sign registry.example.com/pay:v3                     the local image, if it is what was pushed
   countermark trust sign registry.example.com/pay:v3@sha256:...          exactly this digest
@@ -218,7 +226,7 @@ def sign_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def sign(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Sign a tag; docker's way with a daemon, else by digest or from the registry."""
-    exactly(args.images, 1, "docker trust sign", "IMAGE:TAG")
+    exactly(args.images, 1, args.prog, _SIGN_USAGE)
     image = args.images[0]
     reference = ImageReference.parse(image)
     if reference.tag is None:
@@ -349,6 +357,7 @@ def sign_subject(
 
 def revoke_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust revoke``."""
+    parser.usage = f"%(prog)s {_REVOKE_USAGE}"
     parser.epilog = """examples:
   countermark trust revoke registry.example.com/pay:v3        one tag
   countermark trust revoke -y registry.example.com/pay        all of them, without asking"""
@@ -358,7 +367,7 @@ def revoke_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def revoke(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Remove signatures from every role of ours that has them; say where others remain."""
-    exactly(args.images, 1, "docker trust revoke", "[OPTIONS] IMAGE[:TAG]")
+    exactly(args.images, 1, args.prog, _REVOKE_USAGE)
     image = args.images[0]
     reference = ImageReference.parse(image)
     if reference.digest is not None:
@@ -396,6 +405,7 @@ def _tags_to_revoke(reference: ImageReference, program: "Program") -> list[str]:
 
 def signer_add_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust signer add``."""
+    parser.usage = f"%(prog)s {_ADD_USAGE}"
     parser.epilog = """examples:
   countermark trust signer add --key alice.pub alice registry.example.com/pay registry.example.com/web"""
     parser.add_argument("words", nargs="*", metavar="NAME REPOSITORY...")
@@ -410,8 +420,7 @@ def signer_add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def signer_add(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Add a signer to each repository; one that fails does not keep the others back."""
-    usage = "OPTIONS NAME REPOSITORY [REPOSITORY...]"
-    at_least(args.words, 2, "docker trust signer add", usage)
+    at_least(args.words, 2, args.prog, _ADD_USAGE)
     name, *repositories = args.words
     check_signer_name(name, "signer")
     if name == "releases":
@@ -439,6 +448,7 @@ def signer_add(args: "argparse.Namespace", program: "Program", out: "Output") ->
 
 def signer_remove_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust signer remove``."""
+    parser.usage = f"%(prog)s {_REMOVE_USAGE}"
     parser.epilog = """examples:
   countermark trust signer remove alice registry.example.com/pay"""
     parser.add_argument("words", nargs="*", metavar="NAME REPOSITORY...")
@@ -452,9 +462,7 @@ def signer_remove_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def signer_remove(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Remove a signer from each repository; asks where that makes a repository unpullable."""
-    at_least(
-        args.words, 2, "docker trust signer remove", "[OPTIONS] NAME REPOSITORY [REPOSITORY...]"
-    )
+    at_least(args.words, 2, args.prog, _REMOVE_USAGE)
     name, *repositories = args.words
 
     def remove(repository: Repository, shown: str) -> None:

@@ -24,6 +24,7 @@ _OPEN_ATTEMPTS = 16
 
 def generate_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust key generate``."""
+    parser.usage = "%(prog)s NAME"
     parser.epilog = """examples:
   countermark trust key generate alice                    alice.pub here, the private key in the trust folder"""
     parser.add_argument("names", nargs="*", metavar="NAME", help="the signer's name")
@@ -37,7 +38,7 @@ def generate_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def generate(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Make a key pair: the private one into the trust folder, the public one into a file."""
-    exactly(args.names, 1, "docker trust key generate", "NAME")
+    exactly(args.names, 1, args.prog, "NAME")
     name = args.names[0]
     check_signer_name(name, "key")
     if args.dir and not program.files.is_folder(args.dir):
@@ -63,15 +64,16 @@ def generate(args: "argparse.Namespace", program: "Program", out: "Output") -> i
 
 def load_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``trust key load``."""
+    parser.usage = "%(prog)s [OPTIONS] KEYFILE"
     parser.epilog = """examples:
   countermark trust key load alice.key --name alice"""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="a private key file, PEM")
+    parser.add_argument("files", nargs="*", metavar="KEYFILE", help="a private key file, PEM")
     parser.add_argument("--name", default="signer", help="name for the loaded key")
 
 
 def load(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Take a private key file into the trust folder, under a passphrase."""
-    exactly(args.files, 1, "docker trust key load", "[OPTIONS] KEYFILE")
+    exactly(args.files, 1, args.prog, "[OPTIONS] KEYFILE")
     path = args.files[0]
     check_signer_name(args.name, "key")
     out.result(f'Loading key from "{path}"...')

@@ -1,8 +1,5 @@
 """The use cases, top to bottom: verify an image, sign an image, carry trust over."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-
 from countermark.core.claim import Finding, Rejection, Silence
 from countermark.core.errors import (
     Code,
@@ -12,6 +9,7 @@ from countermark.core.errors import (
     RefusedError,
     UnavailableError,
 )
+from countermark.core.light import Mapping, Sequence, datetime
 from countermark.core.ports import ClaimMemory, Clock, Registry
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.signer import TrustedSigner

@@ -1,6 +1,6 @@
 """Times in headers, read as Go's servers write them."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from countermark.core.light import UTC, datetime, timedelta, timezone
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # minutes from UTC. Names that mean one thing only: CST, IST and BST are several zones each, so they are left out.

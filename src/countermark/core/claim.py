@@ -1,9 +1,8 @@
 """What asking yields: claims, rejections, silences, and who signed."""
 
-from datetime import datetime
-
 from countermark.core.digest import Digest
 from countermark.core.errors import Code
+from countermark.core.light import datetime
 from countermark.core.value import Value
 
 

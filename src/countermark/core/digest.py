@@ -1,8 +1,7 @@
 """Content digests: parse, compute, compare."""
 
-from hashlib import sha256, sha512
-
 from countermark.core.errors import InputError
+from countermark.core.light import sha256, sha512
 from countermark.core.value import Value
 
 _HEX = frozenset("0123456789abcdef")

@@ -7,10 +7,8 @@ or that what we sent is wrong (400), UnavailableError for anything that may diff
 failure, timeout, 5xx, 429), EvidenceError kinds where its bytes break a limit or do not match their digest.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-
 from countermark.core.digest import Digest
+from countermark.core.light import Callable, Iterator, Mapping, Sequence, datetime
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.core.value import Value
 

@@ -1,8 +1,7 @@
 """Trusted signers: whom a policy names, and how each scheme recognises them."""
 
-from datetime import datetime
-
 from countermark.core.errors import ConfigError
+from countermark.core.light import datetime
 from countermark.core.value import Value
 
 

@@ -2,9 +2,9 @@
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from datetime import UTC, datetime, timedelta, timezone
 
 from countermark.core.errors import MalformedError
+from countermark.core.light import UTC, datetime, timedelta, timezone
 from countermark.formats.strict_json import Json
 
 _DIGITS = frozenset("0123456789")

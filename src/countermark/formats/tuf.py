@@ -6,10 +6,9 @@ writing again what they have read. So what we write is exactly what Go would wri
 somebody else's bytes are (specs: notary v1, 1.2 and 1.3).
 """
 
-from collections.abc import Sequence
-
 from countermark.core import limits
 from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
+from countermark.core.light import Sequence
 from countermark.core.value import Value
 from countermark.formats import strict_json
 from countermark.formats.go_text import format_time, is_go_time, parse_time

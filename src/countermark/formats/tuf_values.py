@@ -6,12 +6,10 @@ again stays byte for byte the same. Sources: notary v0.7.0 ``tuf/data/*.go`` (sp
 """
 
 from binascii import a2b_base64
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from hashlib import sha256, sha512
 
 from countermark.core import limits
 from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
+from countermark.core.light import Iterable, Mapping, datetime, sha256, sha512
 from countermark.core.value import Value
 from countermark.formats import strict_json
 from countermark.formats.go_text import from_base64, parse_time, to_base64

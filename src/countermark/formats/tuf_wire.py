@@ -4,9 +4,8 @@ Signed are the canonical bytes of the body; on the wire and on disk Go's ``encod
 more (specs: notary v1, 1.3).
 """
 
-from collections.abc import Sequence
-
 from countermark.core.errors import InputError
+from countermark.core.light import Sequence
 from countermark.formats import strict_json
 from countermark.formats.strict_json import Json
 from countermark.formats.tuf_values import Body, Root, Signature, Snapshot, Targets, Timestamp

@@ -5,10 +5,9 @@ nothing, a silence can turn a denial into not knowing and does nothing else. tes
 as laws.
 """
 
-from datetime import datetime, timedelta
-
 from countermark.core.claim import Claim, Finding, Silence
 from countermark.core.errors import Code
+from countermark.core.light import datetime, timedelta
 from countermark.core.value import Value
 from countermark.policy.model import (
     AtLeast,

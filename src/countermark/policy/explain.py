@@ -3,10 +3,9 @@
 Names, reasons and notes may be an attacker's text; all text leaves here with control characters escaped.
 """
 
-from datetime import UTC, datetime
-
 from countermark.core.claim import Claim, Finding, Rejection, Silence
 from countermark.core.errors import Code
+from countermark.core.light import UTC, datetime
 from countermark.core.text import harmless
 from countermark.policy.model import (
     Decision,

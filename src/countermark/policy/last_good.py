@@ -1,12 +1,10 @@
 """The last good answers: fresh claims kept for policies that let one count while a signer is silent."""
 
-from datetime import UTC, datetime
-from hashlib import sha256
-
 from countermark.core import limits
 from countermark.core.claim import Claim, Finding, Signatory, Silence
 from countermark.core.digest import Digest
 from countermark.core.errors import InputError, MalformedError
+from countermark.core.light import UTC, datetime, sha256
 from countermark.core.ports import ClaimMemory
 from countermark.core.reference import Subject
 from countermark.core.signer import TrustedSigner

@@ -1,7 +1,6 @@
 """Which rule decides about an image: the most specific of those that match."""
 
-from datetime import datetime
-
+from countermark.core.light import datetime
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.value import Value
 from countermark.policy.model import Choice, Layer, Rule

@@ -1,9 +1,8 @@
 """Policies, rules, requirements, decisions."""
 
-from datetime import datetime, timedelta
-
 from countermark.core.claim import Claim, Finding
 from countermark.core.errors import Code, ConfigError
+from countermark.core.light import datetime, timedelta
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.core.signer import TrustedSigner
 from countermark.core.value import Value

@@ -1,9 +1,8 @@
 """Policy text to policy, with the place of every mistake."""
 
-from datetime import datetime, timedelta
-
 from countermark.core import limits
 from countermark.core.errors import ConfigError, InputError
+from countermark.core.light import datetime, timedelta
 from countermark.core.signer import DctSigner, TrustedSigner
 from countermark.policy.model import (
     POINTS,

@@ -5,10 +5,8 @@ key's ID. Sources: notary v0.7.0 ``trustpinning/certs.go``, ``tuf/utils/x509.go`
 needs no library until a chain is to be built; issuing is in ``proofs/root_certificate.py``.
 """
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-
 from countermark.core.errors import ChainError, Code, EvidenceError, ExpiredError
+from countermark.core.light import Mapping, datetime, timedelta
 from countermark.core.value import Value
 from countermark.formats.tuf import ROOT, Key, Root
 from countermark.proofs import keys, pem, x509

@@ -4,8 +4,6 @@ What a method is, and to which types of key it belongs, is fixed here and never 
 (CVE-2015-9258). Source: notary v0.7.0 ``tuf/signed/verifiers.go``, ``verify.go`` (specs: notary v1, 1.4 to 1.6).
 """
 
-from collections.abc import Mapping
-
 from countermark.core.errors import (
     Code,
     InputError,
@@ -13,6 +11,7 @@ from countermark.core.errors import (
     SignatureError,
     ThresholdError,
 )
+from countermark.core.light import Mapping
 from countermark.formats.tuf import Key, Role, Signature, Signed
 from countermark.proofs import pem, spki, x509
 from countermark.proofs.spki import PublicKey

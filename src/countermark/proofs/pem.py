@@ -6,9 +6,9 @@ Certificates in trust data are PEM texts whose every byte is part of a key ID, s
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
 
 from countermark.core.errors import MalformedError
+from countermark.core.light import Mapping
 from countermark.core.value import Value
 
 _BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"
@@ -21,7 +21,7 @@ class Block(Value):
 
     type: str
     content: bytes
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}  # noqa: RUF012 - frozen, and never written to
 
     def _check(self) -> None:
         if any(not text.isprintable() for text in (self.type, *self.headers.values())):

@@ -4,9 +4,8 @@ Read by hand and strictly (RFC 5280, 4.1.2.7; RFC 5480; RFC 8410), so that nothi
 cold start does not load a library for 80 bytes.
 """
 
-from hashlib import sha256
-
 from countermark.core.errors import MalformedError
+from countermark.core.light import sha256
 from countermark.core.value import Value
 from countermark.proofs import der
 from countermark.proofs.der import DerReader

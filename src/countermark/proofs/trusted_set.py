@@ -13,9 +13,6 @@ again: the memory lies in the user's own trust folder beside the root that every
 write a false entry there could as well replace the root. Expiry, versions and hashes are checked each time.
 """
 
-from datetime import datetime
-from hashlib import sha256
-
 from countermark.core import limits
 from countermark.core.errors import (
     ChainError,
@@ -29,6 +26,7 @@ from countermark.core.errors import (
     ThresholdError,
     UnavailableError,
 )
+from countermark.core.light import datetime, sha256
 from countermark.core.value import Value
 from countermark.formats.tuf import (
     ROOT,

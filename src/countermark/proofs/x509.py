@@ -5,9 +5,8 @@ As much of RFC 5280 as Notary v1 looks at: names, dates, whether it is a CA, how
 PrintableString has no asterisk). Nothing here is believed; ``proofs/certificates.py`` has the rules.
 """
 
-from datetime import UTC, datetime
-
 from countermark.core.errors import MalformedError
+from countermark.core.light import UTC, datetime
 from countermark.core.value import Value
 from countermark.proofs import der, pem, spki
 from countermark.proofs.der import DerReader

@@ -1,10 +1,8 @@
 """The one small interface behind which every scheme plugs in."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from countermark.core.claim import Finding
 from countermark.core.digest import Digest
+from countermark.core.light import Sequence, datetime
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.signer import TrustedSigner
 from countermark.core.value import Value

@@ -1,9 +1,7 @@
 """Which root we believe first: pinned, CA-issued, or first use."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from countermark.core.errors import ChainError, Code, ConfigError, EvidenceError
+from countermark.core.light import Sequence, datetime
 from countermark.core.signer import DctSigner
 from countermark.formats.tuf import ROOT, SignedRoot
 from countermark.proofs import keys

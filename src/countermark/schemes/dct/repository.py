@@ -1,9 +1,5 @@
 """One repository's trust data: loaded from server and cache, then asked about tags, signers and keys."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from hashlib import sha256
-
 from countermark.core.digest import Digest
 from countermark.core.errors import (
     Code,
@@ -13,6 +9,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
+from countermark.core.light import UTC, Callable, Iterator, Sequence, datetime, sha256
 from countermark.core.ports import TrustCache, TrustServer
 from countermark.core.signer import DctSigner
 from countermark.core.value import Value

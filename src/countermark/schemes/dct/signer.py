@@ -122,7 +122,7 @@ class DctPublisher:
         return self._changed(repository, collection, change, now)
 
     def signable(self, collection: Collection, tag: str) -> tuple[str, ...]:
-        """Where we may sign a tag: ``targets`` where there are no delegations, else the delegations whose key we have.
+        """Where we may sign a tag: ``targets`` without delegations, else those whose key we have.
 
         Raises:
             KeyAccessError: nowhere (docker's words).

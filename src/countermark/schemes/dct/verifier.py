@@ -1,8 +1,5 @@
 """Docker Content Trust: which digest a tag means, and who says so."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from countermark.core.claim import Claim, Finding, Rejection, Signatory, Silence
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -12,6 +9,7 @@ from countermark.core.errors import (
     RefusedError,
     UnavailableError,
 )
+from countermark.core.light import Sequence, datetime
 from countermark.core.ports import TrustServers
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.signer import DctSigner, TrustedSigner

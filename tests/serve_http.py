@@ -14,7 +14,9 @@ from countermark.core.errors import Code, InputError, StorageError, UnavailableE
 from countermark.core.ports import FileRange, HotAnswer, Request, Response
 
 HOT = HotAnswer(
-    status=200, headers=((b"content-type", b"text/plain"), (b"content-length", b"3")), body=b"hot"
+    status=200,
+    headers=((b"content-type", b"text/plain"), (b"content-length", b"3"), (b"server", b"us")),
+    body=b"hot",
 )
 ready = {"store": True}
 

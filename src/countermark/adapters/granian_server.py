@@ -1,6 +1,7 @@
 """Granian in our own process and event loop, on a socket of ours, with a bounded end."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -133,6 +134,8 @@ async def serve(
     _allow_many_files()
     server = _server(listener, tls, application)
     logging.getLogger("_granian").propagate = False
+    gc.collect()
+    gc.freeze()  # what was loaded lives as long as we do: it need not be looked through again and again
     serving = asyncio.create_task(server.serve())
     ended = asyncio.create_task(stopping.wait())
     await asyncio.sleep(0)  # lets Granian take the socket over

@@ -31,8 +31,8 @@ from countermark.formats import strict_json
 
 Headers = list[tuple[bytes, bytes]]
 
+EVERYWHERE = (("Server", "countermark"), ("X-Content-Type-Options", "nosniff"))
 _JSON = ("Content-Type", "application/json; charset=utf-8")
-_SERVER = (b"server", b"countermark")
 _HOT_HEADERS = 24  # a request with more is looked at closely
 _GONE = 499  # nginx's number for "the client left"; only in logs and counters
 
@@ -62,10 +62,10 @@ class Application:
         call = Served(scope["method"], scope["client"][0] if scope.get("client") else "")
         # most of all requests by far: done here, without a step that they do not need
         if b"/_trust/tuf/" in scope["raw_path"] and (answer := self._hot(scope, call)):
-            start = {"type": "http.response.start", "status": answer.status}
-            await send(start | {"headers": (*answer.headers, _SERVER)})
-            await send({"type": "http.response.body", "body": answer.body})
-            call.status, call.size = answer.status, len(answer.body)
+            status, body = answer.status, answer.body
+            await send({"type": "http.response.start", "status": status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": body})
+            call.status, call.size = status, len(body)
         else:
             self._metrics.active += 1
             try:
@@ -264,7 +264,7 @@ class Application:
         self._log.event("error", problem, self._clock(), **more, trace=trace)
 
     def _finished(self, response: Response) -> Response:
-        more = [("Server", "countermark"), ("X-Content-Type-Options", "nosniff")]
+        more = [*EVERYWHERE]
         if self.draining:
             more.append(("Connection", "close"))
         return response.replace(headers=(*response.headers, *more))

@@ -28,6 +28,7 @@ _TEXT = "text/plain; charset=utf-8"  # what Go guesses for all JSON that is no e
 _JSON = "application/json; charset=utf-8"
 _CURRENT = "public, max-age=300, s-maxage=300, must-revalidate"
 _FIXED = "public, max-age=2592000, s-maxage=2592000"
+_EVERYWHERE = ((b"server", b"countermark"), (b"x-content-type-options", b"nosniff"))
 _ABSENT = object()
 
 
@@ -110,7 +111,7 @@ def hot(response: Response) -> HotAnswer:
     """Make a ready answer of one with a body in memory."""
     body = response.body if isinstance(response.body, bytes) else b""
     headers = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
-    headers += [(b"content-length", b"%d" % len(body)), (b"x-content-type-options", b"nosniff")]
+    headers += [(b"content-length", b"%d" % len(body)), *_EVERYWHERE]
     return HotAnswer(status=response.status, headers=tuple(headers), body=body)
 
 

@@ -37,6 +37,7 @@ from countermark.formats.tuf import (
     Key,
     Role,
     Root,
+    Signature,
     Snapshot,
     Targets,
     Timestamp,
@@ -282,6 +283,8 @@ class FixedPassphrases:
 
 Body = Root | Targets | Snapshot | Timestamp
 _KEYS: dict[str, PrivateKey] = {}
+_CERTIFICATES: dict[tuple[str, str], Key] = {}
+_SIGNED: dict[tuple[str, bytes], Signature] = {}
 
 
 def key(name: str) -> PrivateKey:
@@ -289,6 +292,14 @@ def key(name: str) -> PrivateKey:
     if name not in _KEYS:
         _KEYS[name] = PrivateKey.generate("ecdsa")
     return _KEYS[name]
+
+
+def sign(private: PrivateKey, message: bytes, key_id: str = "") -> Signature:
+    """Sign, the same each time, so that a file which says the same has the same bytes."""
+    wanted = (key_id or private.id, message)
+    if wanted not in _SIGNED:
+        _SIGNED[wanted] = private.sign(message, key_id)
+    return _SIGNED[wanted]
 
 
 class Delegate:
@@ -328,7 +339,6 @@ class Craft:
         self.roots: dict[int, bytes] = {}
         self.certified: tuple[str, ...] = (owner,)  # the root's keys; each has a certificate
         self.root_threshold = 1
-        self._certificates: dict[str, Key] = {}
 
     # What to change -----------------------------------------------------------------------------------
 
@@ -367,10 +377,10 @@ class Craft:
     # What comes of it ---------------------------------------------------------------------------------
 
     def certificate(self, name: str) -> Key:
-        if name not in self._certificates:
+        if (name, self.gun) not in _CERTIFICATES:
             made = root_certificate.issue(key(name), self.gun, self.now - timedelta(days=30))
-            self._certificates[name] = made.key
-        return self._certificates[name]
+            _CERTIFICATES[name, self.gun] = made.key
+        return _CERTIFICATES[name, self.gun]
 
     def root_body(self) -> Root:
         roots = [self.certificate(name) for name in self.certified]
@@ -448,7 +458,7 @@ class Craft:
         if role in self.bend:
             body = self.bend[role](body)
         signed = encode(body)
-        content = envelope(signed, [private.sign(signed, key_id) for private, key_id in by])
+        content = envelope(signed, [sign(private, signed, key_id) for private, key_id in by])
         return self.wire[role](content) if role in self.wire else content
 
     def _version(self, role: str) -> int:

@@ -1,5 +1,6 @@
 """``countermark serve``: a registry and a trust server on one address, with all that they keep in one folder."""
 
+import gc
 import ipaddress
 import os
 import secrets
@@ -63,6 +64,7 @@ class Server:
         Raises:
             InputError, ConfigError, StorageError: it cannot start.
         """
+        gc.enable()  # the command line turns it off for its short life
         storage.make_folder(self.data)
         lock = storage.Lock(os.path.join(self.data, "serve.lock"), seconds=_LOCK_SECONDS)
         try:

@@ -1,8 +1,8 @@
 """Standard names from the C modules behind them, without what their packages load besides.
 
-``collections.abc``, ``datetime`` and ``hashlib`` together cost a cold start some 6 ms: they import ``collections``, define
-a datetime in Python that is then thrown away, and enumerate OpenSSL's algorithms. Modules on the way of a cold ``verify``
-take their names here; where a C module is missing the package stands in.
+``collections.abc``, ``datetime`` and ``hashlib`` together cost a cold start some 6 ms: they import ``collections``,
+define a datetime in Python that is then thrown away, and enumerate OpenSSL's algorithms. Modules on the way of a cold
+``verify`` take their names here; where a C module is missing the package stands in.
 
 The hashes are for metadata and manifests; whoever hashes gigabytes takes ``hashlib``, whose OpenSSL is faster.
 """

@@ -2,15 +2,15 @@
 
 import os
 import sys
-from datetime import UTC, datetime
 
 from countermark.core.errors import ConfigError, InputError, NotFoundError
+from countermark.core.light import UTC, datetime
 from countermark.core.reference import ImageReference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeVar
+    from typing import Protocol, TypeVar
 
     from countermark.adapters.credentials import Logins
     from countermark.adapters.http_client import HttpClient
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from countermark.adapters.trust_folder import CachedMetadata, PrivateKeys
     from countermark.assembly.files import Files
     from countermark.assembly.server import Server
-    from countermark.cli.output import Output
     from countermark.config import Config, Source
     from countermark.core.digest import Digest
     from countermark.engine import Engine
@@ -33,6 +32,13 @@ if TYPE_CHECKING:
     from countermark.schemes.dct.signer import DctPublisher
 
     T = TypeVar("T")
+
+    class Watched(Protocol):
+        """Where progress goes; it is drawn where a person watches."""
+
+        @property
+        def err_is_terminal(self) -> bool: ...
+
 
 SYSTEM_FOLDER = "/etc/countermark"
 # where docker and podman keep the CAs of single registries; docker's trust client has its own folder
@@ -61,6 +67,14 @@ class Program:
     def of_process(cls, config_file: str = "") -> "Program":
         """The program that this process runs."""
         return cls(os.environ, config_file)
+
+    def with_environment(self, changes: "Mapping[str, str]") -> "Program":
+        """The same program in an environment with changes; an empty value unsets a variable."""
+        merged = {**self.environment, **changes}
+        kept = {k: v for k, v in merged.items() if v or k not in changes}
+        made = Program(kept, self._config_file)
+        made.is_debugging = self.is_debugging
+        return made
 
     def _once(self, name: str, make: "Callable[[], T]") -> "T":
         if name not in self._made:
@@ -390,7 +404,7 @@ class Program:
 
     # Images and services --------------------------------------------------------------------------
 
-    def images(self, out: "Output", policy_file: str = "") -> "Images":
+    def images(self, out: "Watched", policy_file: str = "") -> "Images":
         """Copies images between registries (where a policy says that they are), files and the docker daemon."""
         from countermark.adapters.image_places import ImagePlaces
         from countermark.adapters.progress import NoProgress, TerminalProgress
@@ -439,8 +453,8 @@ class Program:
 
     @property
     def own_command(self) -> tuple[str, ...]:
-        """How a script calls us."""
-        return (sys.executable, "-m", "countermark")
+        """How a script calls us: -P, or a countermark in the working directory would run; -c is faster than -m."""
+        return (sys.executable, "-P", "-c", "from countermark.cli.main import entry; entry()")
 
     def absolute(self, path: str) -> str:
         """A path from the working directory, made absolute."""
@@ -461,7 +475,7 @@ class Program:
     def real_docker(self) -> str:
         """The docker on PATH that is not one of our shims, "" for none."""
         from countermark.adapters import process
-        from countermark.cli.shim import MARK
+        from countermark.assembly.drop_in import MARK
 
         search = self.environment.get("PATH", "")
         return process.find("docker", search, mark=MARK.encode()) or ""

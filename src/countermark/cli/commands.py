@@ -4,9 +4,10 @@ from countermark.core.value import Value
 
 
 class Command(Value):
-    """A command's words, and where its function is: ``NAME_arguments(parser)`` and ``NAME(args, program)``.
+    """A command's words, and where its function is: ``NAME_arguments(parser)`` and ``NAME(args, program, out)``.
 
-    ``docker_words`` marks commands that speak docker's words: its texts, its exit statuses.
+    ``docker_words`` marks commands that speak docker's words: its texts, its exit statuses. A ``raw`` command takes
+    its words as they are, ``NAME(words, program, out)``: they are another program's.
     """
 
     words: tuple[str, ...]
@@ -15,6 +16,7 @@ class Command(Value):
     help: str
     docker_words: bool = False
     hidden: bool = False
+    raw: bool = False
 
 
 def _command(words: str, module: str, function: str, text: str, **marks: bool) -> Command:
@@ -75,17 +77,8 @@ COMMANDS: tuple[Command, ...] = (
     _command("shim remove", "shim", "remove", "take the shims away again"),
     _command("shim status", "shim", "status", "say which shims are installed"),
     _command("completion", "completion", "completion", "print a shell completion script"),
-    _command(
-        "docker-shim", "docker", "drop_in", "the drop-in docker", docker_words=True, hidden=True
-    ),
-    _command(
-        "docker-plugin",
-        "docker",
-        "plugin",
-        "the docker CLI plugins",
-        docker_words=True,
-        hidden=True,
-    ),
+    _command("docker-shim", "docker", "drop_in", "the drop-in docker", hidden=True, raw=True),
+    _command("docker-plugin", "docker", "plugin", "the docker CLI plugins", hidden=True, raw=True),
 )
 
 GROUPS = {

@@ -1,5 +1,6 @@
 """The old commands go on working: install, remove and show the shims that lead to us."""
 
+from countermark.assembly.drop_in import MARK
 from countermark.core.errors import Code, InputError
 
 TYPE_CHECKING = False
@@ -23,7 +24,6 @@ SHIMS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "a docker that obeys DOCKER_CONTENT_TRUST, and hands all else to the real one",
     ),
 }
-MARK = "# countermark shim"
 
 EXAMPLES = """examples:
   countermark shim install                       docker-trust, into docker's plugin folder

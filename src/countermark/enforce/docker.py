@@ -1,6 +1,6 @@
 """Pull and run by verified digest, as a docker CLI plugin and a drop-in docker."""
 
-from countermark.core.errors import Code, CountermarkError, InputError
+from countermark.core.errors import CountermarkError, InputError
 from countermark.core.reference import ImageReference, Repository
 from countermark.core.text import harmless
 from countermark.core.value import Value
@@ -116,8 +116,8 @@ class DropIn:
         try:
             return self._execute(plan(understood, self._settings, self._files))
         except CountermarkError as error:
-            if error.code == Code.BUG:
-                raise
+            if error.exit_status == CountermarkError.exit_status:
+                raise  # a bug of ours is told as one
             command = understood.command if isinstance(understood, Understood) else ""
             return self._refuse(
                 Refusal(text=str(error), status=_status(command), command=command, hint=error.hint)
@@ -141,7 +141,8 @@ class DropIn:
         prefix = "docker: " if refusal.command == "run" else ""
         self._screen.note(prefix + harmless(refusal.text, keep="\n"))
         if refusal.hint:
-            self._screen.note(f"hint: {harmless(refusal.hint)}")
+            for line in refusal.hint.splitlines():
+                self._screen.note(f"  {harmless(line)}")
         if refusal.command == "run":
             self._screen.note("\nRun 'docker run --help' for more information")
         return refusal.status

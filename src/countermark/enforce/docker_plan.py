@@ -184,6 +184,13 @@ def global_options(words: "Sequence[str]") -> dict[str, str]:
     return {flag.name: flag.value or "" for flag in parsed.flags}
 
 
+def global_words(words: "Sequence[str]") -> tuple[str, ...]:
+    """Docker's flags before the command, as they were given."""
+    parsed = parse_words(docker_flags.GLOBAL, words, 0)
+    end = parsed.flags[-1].last + 1 if parsed.flags else 0
+    return tuple(words[:end])
+
+
 def understand(words: "Sequence[str]", settings: Settings) -> PassThrough | Refusal | Understood:
     """Find the command and its flags, and whether content trust is on for it."""
     given = tuple(words)

@@ -337,7 +337,7 @@ def test_a_server_out_of_reach_is_a_refusal() -> None:
     world = World("alpine")
     world.trouble = UnavailableError("Error: error contacting notary server: EOF", hint="see")
     assert world.run("run alpine") == 125
-    assert world.err[:2] == ["docker: Error: error contacting notary server: EOF", "hint: see"]
+    assert world.err[:2] == ["docker: Error: error contacting notary server: EOF", "  see"]
 
 
 def test_a_bug_is_no_refusal() -> None:

@@ -37,7 +37,9 @@ def test_both_contexts_verify_the_same() -> None:
 
 def test_names_resolve_the_same() -> None:
     ours = {entry[4] for entry in thin_sockets.addresses("127.0.0.1", 80)}
-    assert ours == {entry[4] for entry in socket.getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)}
+    assert ours == {
+        entry[4] for entry in socket.getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)
+    }
     with pytest.raises(thin_sockets.gaierror):
         thin_sockets.addresses("nothing.invalid", 80)
 

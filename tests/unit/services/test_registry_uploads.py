@@ -171,7 +171,9 @@ def test_unknown_algorithms(registry: HostedRegistry) -> None:
 def test_a_body_that_breaks_off(registry: HostedRegistry) -> None:
     location = begin(registry)
     broken = Body([b"half"], breaks=InputError("the body ended early"))
-    with pytest.raises(InputError, match="ended early"):  # the server's to answer: it knows who left
+    with pytest.raises(
+        InputError, match="ended early"
+    ):  # the server's to answer: it knows who left
         registry.call("PATCH", location, broken)
     assert registry.call("GET", location).headers["range"] == "0-3"
     digest = Digest.of(b"half done")

@@ -1,8 +1,8 @@
 """Docker Content Trust from key to refusal, with nothing installed but this program.
 
 Starts ``countermark serve`` (registry and trust server in one process) in a folder that is thrown away, and plays the
-story: each line shows what happens, the exact command, and what came of it. Ends with a table of what was expected and what
-happened; exit status 0 only if they agree.
+story: each line shows what happens, the exact command, and what came of it. Ends with a table of what was expected
+and what happened; exit status 0 only if they agree.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 import argparse
 
 import shtab
+
 from countermark.cli.arguments import whole
 from countermark.cli.commands import COMMANDS
 from countermark.version import VERSION
@@ -27,10 +28,10 @@ def _roff(text: str) -> str:
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
     lines = []
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to list them
+    for action in parser._actions:
         if action.help in (None, argparse.SUPPRESS) or isinstance(
             action, argparse._SubParsersAction
-        ):  # noqa: SLF001
+        ):
             continue
         name = ", ".join(action.option_strings) or str(action.metavar or action.dest)
         value = f" {action.metavar}" if action.option_strings and action.metavar else ""

@@ -40,7 +40,7 @@ def test_nothing_can_be_changed_or_added() -> None:
     with pytest.raises(AttributeError, match="frozen"):
         del point.x
     with pytest.raises(AttributeError):
-        point.z = 3  # type: ignore[attr-defined]
+        point.z = 3
     assert not hasattr(point, "__dict__")
 
 

@@ -37,6 +37,7 @@ SEALED = sealing.seal(MASTER, b"secret", b"context")
         (MASTER, b"\x01short", b"context"),
         (MASTER, SEALED[:13], b"context"),
     ],
+    ids=range(8),  # the sealed bytes are others in each process
 )
 def test_refused(master: bytes, sealed: bytes, context: bytes) -> None:
     with pytest.raises(KeyAccessError) as caught:

@@ -1,0 +1,12 @@
+"""What all tests share: names of cases that are the same in every process, and a quiet property profile."""
+
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("long", max_examples=400, deadline=None)
+settings.load_profile("quick")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: keys and sealed secrets are others in each worker process."""
+    return argname if isinstance(val, bytes) else None

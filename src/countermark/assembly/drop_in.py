@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from countermark.assembly.program import Program
     from countermark.core.digest import Digest
-    from countermark.core.reference import ImageReference
+    from countermark.core.reference import ImageReference, Repository
     from countermark.enforce.docker import Judge, Screen
 
 # Every shim of ours has this near its beginning, so that none is taken for the program that it stands for.
@@ -85,6 +85,21 @@ class DockerCommand:
     def has_policy(self) -> bool:
         """Whether there is a policy file, in place of the rule that docker has."""
         return bool(self.program.policy_files())
+
+    def trust_servers(self, repository: "Repository") -> tuple[str, ...]:
+        """Where the policy's rules about a repository look for who vouches for its tags; "" is docker's choice."""
+        from countermark.core.reference import ImageReference
+        from countermark.policy.model import signers_of
+
+        image = ImageReference(repository=repository)
+        rules = [rule for layer in self.program.policy().layers for rule in layer.rules]
+        signers = [
+            signer
+            for rule in rules
+            if rule.requirement and rule.images.replace(tag=None, digest=None).matches(image)
+            for signer in signers_of(rule.requirement)
+        ]
+        return tuple(dict.fromkeys(s.server for s in signers if s.scheme == "dct"))
 
     def pushed(self, reference: "ImageReference") -> "tuple[Digest, ...]":
         """Ask the daemon that this command line talks to by which digests it knows a local image in its repository.

@@ -129,6 +129,8 @@ def load(command: Command, prog: str) -> "tuple[Function, Parser]":
     parser = Parser(f"{prog} {' '.join(command.words)}", description=command.help)
     parser.set_defaults(prog=parser.prog)
     getattr(module, f"{command.function}_arguments")(parser)
+    if parser.epilog and prog != "countermark":
+        parser.epilog = parser.epilog.replace("  countermark ", f"  {prog} ")  # docker's plugins
     function: Function = getattr(module, command.function)
     return function, parser
 

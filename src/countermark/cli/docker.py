@@ -102,14 +102,26 @@ class Judge:
             notary_text,
         )
 
-        program = self._program
+        program, tags = self._program, set[str]()
+        unsigned: CountermarkError | None = None
         try:
-            collection = program.publisher.load(repository, program.now())
-            return sorted({row.tag for row in collection.rows()}, key=natural_key)
+            for url in self._command.trust_servers(repository):
+                server = program.servers.server_for(repository, url)
+                try:
+                    collection = program.loader.load(repository.name, server, program.now())
+                except EvidenceError as error:
+                    if error.code != Code.UNSIGNED:
+                        raise
+                    unsigned = error
+                else:
+                    tags.update(row.tag for row in collection.rows())
+            if unsigned is not None and not tags:
+                raise unsigned
         except CountermarkError as error:
             if error.exit_status == CountermarkError.exit_status:
                 raise
             raise DockerError(notary_text(error, repository.name)) from error
+        return sorted(tags, key=natural_key)
 
     def sign(self, reference: "ImageReference") -> None:
         """Sign what was just pushed, if the registry's tag still is what the daemon says it pushed.

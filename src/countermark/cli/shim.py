@@ -1,7 +1,7 @@
 """The old commands go on working: install, remove and show the shims that lead to us."""
 
 from countermark.assembly.drop_in import MARK
-from countermark.core.errors import Code, InputError
+from countermark.core.errors import Code, EvidenceError, InputError, StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ SHIMS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     ),
 }
 
+_ABSENT, _OURS, _FOREIGN = "not installed", "installed", "not ours"
+
 EXAMPLES = """examples:
   countermark shim install                       docker-trust, into docker's plugin folder
   countermark shim install --dir ~/bin docker    a drop-in docker; put ~/bin before the real one on PATH
@@ -44,36 +46,31 @@ install_arguments = remove_arguments = status_arguments = _arguments
 
 def install(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Write the shims that were asked for; files that are not ours are never replaced."""
-    for name in _names(args.names, ("docker-trust",)):
-        folder = _folder(name, args.dir, program)
-        for file, words in SHIMS[name][0]:
-            path = f"{folder}/{file}"
-            existing = program.files.read(path)
-            if existing is not None and MARK not in existing:
-                raise InputError(
-                    f"{path} exists and is not ours; nothing was written",
-                    code=Code.KEY_EXISTS,
-                    hint="choose another folder with --dir, or move that file away",
-                )
-            program.files.write_executable(path, script(program.own_command, words))
-            out.result(f"installed {path}")
-        if name == "docker" and program.first_on_path("docker") != f"{folder}/docker":
+    wanted = _files(_names(args.names, ("docker-trust",)), args.dir, program)
+    for path, _ in wanted:
+        if _state(path, program) == _FOREIGN:
+            raise InputError(
+                f"{path} exists and is not ours; nothing was written",
+                code=Code.KEY_EXISTS,
+                hint="choose another folder with --dir, or move that file away",
+            )
+    for path, words in wanted:
+        program.files.write_executable(path, script(program.own_command, words))
+        out.result(f"installed {path}")
+    for path, words in wanted:
+        if words == "docker-shim" and program.first_on_path("docker") != path:
+            folder = path.rpartition("/")[0]
             out.warning(f"{folder} does not come first on PATH: put it before the real docker")
     return 0
 
 
 def remove(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Take our shims away; other files stay."""
-    for name in _names(args.names, tuple(SHIMS)):
-        folder = _folder(name, args.dir, program)
-        for file, _ in SHIMS[name][0]:
-            path = f"{folder}/{file}"
-            existing = program.files.read(path)
-            if existing is None:
-                continue
-            if MARK not in existing:
-                out.warning(f"{path} is not ours and stays")
-                continue
+    for path, _ in _files(_names(args.names, tuple(SHIMS)), args.dir, program):
+        state = _state(path, program)
+        if state == _FOREIGN:
+            out.warning(f"{path} is not ours and stays")
+        elif state == _OURS:
             program.files.remove(path)
             out.result(f"removed {path}")
     return 0
@@ -82,17 +79,39 @@ def remove(args: "argparse.Namespace", program: "Program", out: "Output") -> int
 def status(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Say which shims are there, and whether they come first."""
     for name in _names(args.names, tuple(SHIMS)):
-        folder = _folder(name, args.dir, program)
         out.result(f"{name}: {SHIMS[name][1]}")
-        for file, _ in SHIMS[name][0]:
-            existing = program.files.read(f"{folder}/{file}")
-            state = "not installed" if existing is None else "installed"
-            if existing is not None and MARK not in existing:
-                state = "another program's file"
-            out.result(f"  {state:14} {folder}/{file}")
-    real = program.real_docker()
-    out.result(f"the real docker: {real or 'not found on PATH'}")
+        for path, words in _files((name,), args.dir, program):
+            state = _state(path, program)
+            out.result(f"  {state:14} {path}")
+            first = program.first_on_path("docker")
+            if words == "docker-shim" and state == _OURS and first != path:
+                out.result(f"  {'':14} but docker is {first or 'nothing'} on PATH, and not this")
+    out.result(f"the real docker: {program.real_docker() or 'not found on PATH'}")
     return 0
+
+
+def _files(names: tuple[str, ...], folder: str, program: "Program") -> list[tuple[str, str]]:
+    """The files of some shims, and what each runs."""
+    return [
+        (f"{_folder(name, folder, program)}/{file}", words)
+        for name in names
+        for file, words in SHIMS[name][0]
+    ]
+
+
+def _state(path: str, program: "Program") -> str:
+    """Whose a file is; what is too large to be a shim, or no file at all, is another's."""
+    try:
+        content = program.files.read(path)
+    except EvidenceError:
+        return _FOREIGN
+    except StorageError:
+        if program.files.exists(path):
+            return _FOREIGN
+        raise
+    if content is None:
+        return _FOREIGN if program.files.exists(path) else _ABSENT
+    return _OURS if MARK in content else _FOREIGN
 
 
 def script(command: tuple[str, ...], words: str) -> str:

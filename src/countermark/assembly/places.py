@@ -8,7 +8,10 @@ def places(policy: Policy) -> dict[str, RegistryPlace]:
     """Every place that a layer names."""
     return {
         place.scope: RegistryPlace(
-            at=place.at, ca_texts=(place.ca,) if place.ca else (), login=place.login or DOCKER_LOGIN
+            at=place.at,
+            ca_texts=(place.ca,) if place.ca else (),
+            login=place.login or DOCKER_LOGIN,
+            realms=place.realms,
         )
         for layer in policy.layers
         for place in layer.registries

@@ -432,6 +432,10 @@ class Program:
             )
         return image.digests_in(reference.repository)
 
+    def server_data(self, given: str) -> str:
+        """The folder of ``serve``: the one given, else the configuration's, else the usual one."""
+        return self.absolute(given or self.config.serve.data or self.data_folder)
+
     def server(self, flags: "Mapping[str, object]") -> "Server":
         """A registry and trust server, as the configuration and these flags have it."""
         from countermark.assembly.server import Server

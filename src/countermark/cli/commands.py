@@ -73,6 +73,9 @@ COMMANDS: tuple[Command, ...] = (
         "config show", "policy", "config_show", "show the configuration and where it comes from"
     ),
     _command("serve", "serve", "serve", "run a registry and a trust server"),
+    _command(
+        "clean", "clean", "clean", "remove what nothing names any more from a server's folder"
+    ),
     _command("shim install", "shim", "install", "make docker obey content trust through us"),
     _command("shim remove", "shim", "remove", "take the shims away again"),
     _command("shim status", "shim", "status", "say which shims are installed"),

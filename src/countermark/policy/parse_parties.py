@@ -109,9 +109,9 @@ class Parties:
 
     def registry(self, item: Item, scope: str) -> RegistryPlace:
         """Read where a registry, or a part of it, really is."""
-        members = item.object(("at", "ca", "login"), ("signatures",))
+        members = item.object(("at", "ca", "login", "realms"), ("signatures",))
         if not members:
-            item.refuse("nothing is said about this registry", "write at:, ca: or login:")
+            item.refuse("nothing is said about this registry", "write at:, ca:, login: or realms:")
         name = scope.replace("index.docker.io", "docker.io", 1) if "/" not in scope else scope
         _check_place(item, scope)
         at = ""
@@ -122,7 +122,8 @@ class Parties:
             scope=name,
             at=at,
             ca=self._certificates(members["ca"]) if "ca" in members else "",
-            login=members["login"].word(("docker-config",)) if "login" in members else "",
+            login=members["login"].word(("docker-config", "none")) if "login" in members else "",
+            realms=_hosts(members["realms"]) if "realms" in members else (),
             line=item.line,
         )
 
@@ -131,6 +132,16 @@ class Parties:
         if "-----BEGIN CERTIFICATE-----" not in text:
             item.refuse("a CA is a certificate, in PEM form")
         return text
+
+
+def _hosts(item: Item) -> tuple[str, ...]:
+    hosts = tuple(part.text() for part in item.items())
+    for host in hosts:
+        if not host or "/" in host or "*" in host or host != host.lower():
+            item.refuse(
+                f"{host[:80]!r} is no host name", "write the host of the token server alone"
+            )
+    return hosts
 
 
 def _role(item: Item) -> str:

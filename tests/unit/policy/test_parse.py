@@ -224,10 +224,12 @@ def test_registries() -> None:
     layer = load(
         "version: 1\nregistries:\n  ghcr.io/acme: {at: 'registry.acme.test:5000'}\n"
         "  index.docker.io: {login: docker-config}\n"
+        "  quay.io: {login: none, realms: [tokens.acme.test]}\n"
     )
     assert layer.registries == (
         RegistryPlace(scope="ghcr.io/acme", at="registry.acme.test:5000", line=3),
         RegistryPlace(scope="docker.io", login="docker-config", line=4),
+        RegistryPlace(scope="quay.io", login="none", realms=("tokens.acme.test",), line=5),
     )
 
 
@@ -376,6 +378,12 @@ MISTAKES = [
     ("version: 1\nregistries:\n  a.test/X: {at: b.test}", 3, "registries.a.test/X", "is no registry"),
     ("version: 1\nregistries:\n  a.test: {at: 'https://b.test'}", 3, "registries.a.test.at", "is no registry"),
     ("version: 1\nregistries:\n  a.test: {at: b.test/}", 3, "registries.a.test.at", "is no registry"),
+    (
+        "version: 1\nregistries:\n  a.test: {realms: ['*.test']}",
+        3,
+        "registries.a.test.realms[0]",
+        "is no host name",
+    ),
     ("version: 1\nregistries:\n  a.test: {login: anyone}", 3, "registries.a.test.login", "none of: docker-config"),
     ("version: 1\nregistries:\n  a.test: {ca: keys/root.pub}", 3, "registries.a.test.ca", "a CA is a certificate"),
     ("version: 1\nregistries:\n  a.test: {ca: gone.pem}", 3, "registries.a.test.ca", "no such file"),

@@ -135,13 +135,13 @@ class Parties:
 
 
 def _hosts(item: Item) -> tuple[str, ...]:
-    hosts = tuple(part.text() for part in item.items())
-    for host in hosts:
+    hosts = []
+    for part in item.items():
+        host = part.text()
         if not host or "/" in host or "*" in host or host != host.lower():
-            item.refuse(
-                f"{host[:80]!r} is no host name", "write the host of the token server alone"
-            )
-    return hosts
+            part.refuse(f"{host[:80]!r} is no host name", "write the token server's host alone")
+        hosts.append(host)
+    return tuple(hosts)
 
 
 def _role(item: Item) -> str:

@@ -319,12 +319,18 @@ def _delegations() -> Iterator[Case]:
         Code.UNSIGNED,
     )
     yield _both("a key under another ID", crafted(_foreign), Code.KEY_ID)
+    yield _both("the same delegation twice", resigned("targets", _twice), Code.BAD_ROLE)
     yield _both("a threshold met by one key twice", crafted(_two_of_the_same), Code.BELOW_THRESHOLD)
 
 
 def _no_releases(document: Document) -> None:
     roles = document["delegations"]["roles"]
     document["delegations"]["roles"] = [r for r in roles if r["name"] != RELEASES]
+
+
+def _twice(document: Document) -> None:
+    roles = document["delegations"]["roles"]
+    roles.append(dict(roles[-1]))
 
 
 def _foreign_id(document: Document) -> None:
@@ -351,7 +357,14 @@ def _two_of_the_same(craft: Craft) -> None:
 
 def _targets() -> Iterator[Case]:
     no_hash = FileMeta(length=1, hashes={"sha512": bytes(64)})
-    yield _both("releases without a sha256", _tag(RELEASES, v1=no_hash), Code.UNSIGNED)
+    short = FileMeta(length=1, hashes={"sha256": b"short"})
+    hexadecimal = FileMeta(length=1, hashes={"sha256": GOOD.hex.encode()})
+    for what, entry in (("no", no_hash), ("a short", short), ("a hexadecimal", hexadecimal)):
+        yield _both(f"releases with {what} sha256", _tag(RELEASES, v1=entry), Code.MALFORMED)
+        hidden = crafted(_downgrade, lambda c, e=entry: c.tags.update({RELEASES: {"v1": e}}))  # type: ignore[misc]
+        yield _both(f"releases with {what} sha256 over an old entry", hidden, Code.MALFORMED)
+        alone = _tag(ALICE, v1=entry)
+        yield _both(f"{ALICE} with {what} sha256", alone, Code.UNSIGNED)
     odd = FileMeta(length=-5, hashes={"sha256": GOOD.raw})
     yield _both("a length that is wrong", _tag(RELEASES, v1=odd), None)
     elsewhere = FileMeta(length=1, hashes={"sha256": OTHER.raw})

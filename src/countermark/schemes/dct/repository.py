@@ -9,7 +9,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.light import UTC, Callable, Iterator, Sequence, datetime, sha256
+from countermark.core.light import Callable, Iterator, Sequence, datetime
 from countermark.core.ports import TrustCache, TrustServer
 from countermark.core.signer import DctSigner
 from countermark.core.value import Value
@@ -19,16 +19,18 @@ from countermark.formats.tuf import (
     TARGETS,
     TIMESTAMP,
     FileMeta,
+    Key,
     Role,
-    SignedTargets,
+    parent,
 )
 from countermark.proofs import keys
-from countermark.proofs.trusted_set import Known, TrustedSet, effective_paths
+from countermark.proofs.trusted_set import Known, TrustedSet
 from countermark.schemes.dct.memory import NAME, Memory
 from countermark.schemes.dct.pinning import Acceptance, is_pinned, root_key_ids
 
 RELEASES = "targets/releases"
 RELEASED = (RELEASES, TARGETS)  # in docker's order
+_SHA256_BYTES = 32
 
 
 class SignedTag(Value):
@@ -53,8 +55,9 @@ class Collection:
         """Say which digest docker would take for a tag: ``targets/releases``, else ``targets``, and nobody else's.
 
         Raises:
-            EvidenceError: ``unsigned``: nobody signed it, or only a role that docker does not take; the error of
-                ``targets/releases`` where that role is invalid, since falling back would be a downgrade.
+            EvidenceError: ``unsigned``: nobody signed it, or only a role that docker does not take; ``malformed``: it
+                has no sha256; the error of ``targets/releases`` where that role is invalid, since falling back would
+                be a downgrade.
         """
         self._check_releases()
         for role in RELEASED:
@@ -63,35 +66,54 @@ class Collection:
                 name, meta = found
                 if name not in RELEASED:
                     raise EvidenceError(f"No trust data for {tag}", code=Code.UNSIGNED)
-                return self._signed(tag, name, meta)
+                digest = _digest(meta)
+                if digest is None:
+                    raise EvidenceError("no valid hash, expecting sha256", path=f"{name}: {tag}")
+                return self._signed(tag, name, meta, digest)
         raise EvidenceError(f"No valid trust data for {tag}", code=Code.UNSIGNED)
 
     def released_tags(self) -> list[SignedTag]:
-        """List every tag that ``released`` would find.
+        """List every tag that ``released`` would find; those without a sha256 are passed over, as by docker.
 
         Raises:
             EvidenceError: as ``released``, about ``targets/releases``.
         """
         self._check_releases()
-        found: dict[str, SignedTag] = {}
+        found: dict[str, SignedTag | None] = {}
         for role in RELEASED:
-            file = self.trusted.targets.get(role)
-            for tag, meta in (file.body.targets if file else {}).items():
-                if tag not in found and "sha256" in meta.hashes and self._may_name(role, tag):
-                    found[tag] = self._signed(tag, role, meta)
-        return list(found.values())
+            for tag, meta in self._named(role):
+                if tag not in found:  # one without a sha256 hides an older entry all the same
+                    digest = _digest(meta)
+                    found[tag] = self._signed(tag, role, meta, digest) if digest else None
+        return [row for row in found.values() if row is not None]
 
     def rows(self) -> list[SignedTag]:
         """List what ``trust inspect`` shows: each tag and digest of a released role, also where the two differ."""
         self._check_releases()
         found: dict[tuple[str, Digest], SignedTag] = {}
         for role in (TARGETS, RELEASES):
-            file = self.trusted.targets.get(role)
-            for tag, meta in (file.body.targets if file else {}).items():
-                if "sha256" in meta.hashes and self._may_name(role, tag):
-                    row = self._signed(tag, role, meta)
-                    found[(tag, row.digest)] = row
+            for tag, meta in self._named(role):
+                digest = _digest(meta)
+                if digest is not None:
+                    found[tag, digest] = self._signed(tag, role, meta, digest)
         return list(found.values())
+
+    def named(self, role: str, tag: str) -> SignedTag | None:
+        """Return what one role says about a tag, None where it says nothing that counts."""
+        meta = self._meta(role, tag)
+        digest = _digest(meta) if meta else None
+        return self._signed(tag, role, meta, digest) if meta and digest else None
+
+    def _named(self, role: str) -> Iterator[tuple[str, FileMeta]]:
+        """Every tag that a role names and may name."""
+        file = self.trusted.targets.get(role)
+        for tag, meta in file.body.targets.items() if file else ():
+            if self._may_name(role, tag):
+                yield tag, meta
+
+    def _meta(self, role: str, tag: str) -> FileMeta | None:
+        file = self.trusted.targets.get(role)
+        return file.body.targets.get(tag) if file and self._may_name(role, tag) else None
 
     def _check_releases(self) -> None:
         problem = self.trusted.invalid.get(RELEASES)
@@ -106,53 +128,36 @@ class Collection:
             file = self.trusted.targets.get(name)
             if file is None or (name != start and name in RELEASED):
                 continue
-            meta = file.body.targets.get(tag)
-            if meta is not None and "sha256" in meta.hashes and self._may_name(name, tag):
+            meta = self._meta(name, tag)
+            if meta is not None:
                 return name, meta
             queue += [role.name for role in file.body.delegations]
         return None
 
-    def _signed(self, tag: str, role: str, meta: FileMeta) -> SignedTag:
-        digest = Digest.from_raw(meta.hashes["sha256"])
+    def _signed(self, tag: str, role: str, meta: FileMeta, digest: Digest) -> SignedTag:
         signers = tuple(
             name.removeprefix("targets/")
-            for name, file in self.trusted.targets.items()
-            if name not in RELEASED and self._names(file, tag, digest)
+            for name in self.trusted.targets
+            if name not in RELEASED and self._names(name, tag, digest)
         )
         return SignedTag(tag=tag, digest=digest, length=meta.length, role=role, signers=signers)
 
-    def _names(self, file: SignedTargets, tag: str, digest: Digest) -> bool:
-        meta = file.body.targets.get(tag)
-        return (
-            meta is not None
-            and meta.hashes.get("sha256") == digest.raw
-            and self._may_name(file.role, tag)
-        )
+    def _names(self, role: str, tag: str, digest: Digest) -> bool:
+        meta = self._meta(role, tag)
+        return meta is not None and meta.hashes.get("sha256") == digest.raw
 
     def _may_name(self, role: str, tag: str) -> bool:
         """Say whether a role's paths, and those of all above it, allow a name."""
-        return role == TARGETS or any(tag.startswith(path) for path in self._paths(role))
-
-    def _paths(self, name: str) -> tuple[str, ...]:
-        if name == TARGETS:
-            return ("",)
-        role = self.delegation(name)
-        return () if role is None else effective_paths(role, self._paths(name.rpartition("/")[0]))
+        return any(tag.startswith(path) for path in self.trusted.paths.get(role, ()))
 
     def tags_of(self, role: str, digest: Digest) -> list[str]:
         """List the tags under which a role names a digest."""
-        file = self.trusted.targets.get(role)
-        return (
-            [] if file is None else [t for t in file.body.targets if self._names(file, t, digest)]
-        )
+        return [tag for tag, _ in self._named(role) if self._names(role, tag, digest)]
 
     def digest_in(self, role: str, tag: str) -> Digest | None:
         """Return the digest that a role gives a tag, None for none."""
-        file = self.trusted.targets.get(role)
-        meta = file.body.targets.get(tag) if file and self._may_name(role, tag) else None
-        if meta is None or "sha256" not in meta.hashes:
-            return None
-        return Digest.from_raw(meta.hashes["sha256"])
+        meta = self._meta(role, tag)
+        return _digest(meta) if meta else None
 
     # Signers and keys -------------------------------------------------------------------------------
 
@@ -167,8 +172,8 @@ class Collection:
 
     def canonical_ids(self, role: Role) -> tuple[str, ...]:
         """A delegation's key IDs as key files have them."""
-        above = self.trusted.targets[role.name.rpartition("/")[0]]
-        return tuple(keys.canonical_id(above.body.delegation_keys[i]) for i in role.key_ids)
+        above = self.trusted.targets[parent(role.name)].body.delegation_keys
+        return tuple(_canonical(above[key_id]) for key_id in role.key_ids)
 
     def signers(self) -> list[tuple[str, tuple[str, ...]]]:
         """The named signers: ``targets/NAME`` except releases, with their canonical key IDs."""
@@ -189,26 +194,23 @@ class Collection:
         return self.trusted.root.body.roles[TARGETS].key_ids
 
     def fingerprints(self, role: str) -> tuple[str, ...]:
-        """What makes a role's holder the same one elsewhere: fingerprints of its public keys."""
+        """What makes a role's holder the same one elsewhere: fingerprints of its keys that can sign."""
         body = self.trusted.root.body
         if role == TARGETS:
-            return tuple(keys.fingerprint(body.keys[i]) for i in body.roles[TARGETS].key_ids)
-        found = self.delegation(role)
-        if found is None:
-            return ()
-        above = self.trusted.targets[role.rpartition("/")[0]].body.delegation_keys
-        return tuple(keys.fingerprint(above[i]) for i in found.key_ids)
+            own = [body.keys[key_id] for key_id in body.roles[TARGETS].key_ids]
+        else:
+            found = self.delegation(role)
+            above = self.trusted.targets[parent(role)].body.delegation_keys
+            own = [above[key_id] for key_id in found.key_ids] if found else []
+        return tuple(text for text in map(_fingerprint, own) if text)
 
     def expiries(self) -> dict[str, datetime]:
         """When each role's file ends."""
-        trusted = self.trusted
-        files = (trusted.root, *trusted.targets.values(), trusted.snapshot, trusted.timestamp)
-        return {file.role: file.body.expires_at for file in files}
+        return {file.role: file.body.expires_at for file in self.trusted.files()}
 
     def signed_at(self, role: str) -> datetime | None:
         """When a role's file was last changed, as the server said; None where it never said."""
-        text = self.memory.modified.get(role, "")
-        return datetime.fromisoformat(text) if text else None
+        return self.memory.modified.get(role)
 
     @property
     def is_pinned(self) -> bool:
@@ -243,25 +245,40 @@ class Loader:
             UnavailableError, RefusedError: the server gives no answer, and the cache may not stand for it.
         """
         memory = Memory.parse(self._cache.read(gun, NAME))
+        cached: dict[str, bytes | None] = {}
+
+        def read(role: str) -> bytes | None:
+            if role not in cached:
+                cached[role] = self._cache.read(gun, role)
+            return cached[role]
+
+        # see proofs/trusted_set: where the policy names the root, the trust folder is not relied on
+        named = any(not signer.first_use for signer in signers)
         known = Known(
-            cached=lambda role: self._cache.read(gun, role),
+            cached=read,
             versions=memory.versions,
             present=memory.present,
-            judged=memory.judged,
+            root_sha256=memory.judged.get(ROOT, ""),
+            judged={} if named else memory.judged,
+            root_until=None if named else memory.root_until,
         )
         acceptance = Acceptance(memory.pins, signers, now, require_pin=require_pin)
         trusted = TrustedSet(gun, known, acceptance, now)
-        self._run(trusted, gun, server)
-        for text in trusted.warnings:
+        self._run(trusted, gun, server, is_new=read(ROOT) is None)
+        for text in dict.fromkeys(trusted.warnings):
             self._warn(text)
-        return Collection(gun, trusted, self._keep(gun, trusted, memory), server.address)
+        after = memory.learnt(trusted)
+        files = {role: c for role, c in trusted.received.items() if read(role) != c}
+        if files or after != memory:
+            self._keep(gun, files, memory, after)
+        return Collection(gun, trusted, after, server.address)
 
-    def _run(self, trusted: TrustedSet, gun: str, server: TrustServer) -> None:
+    def _run(self, trusted: TrustedSet, gun: str, server: TrustServer, *, is_new: bool) -> None:
         while wanted := trusted.wanted():
             try:
                 fetched = server.fetch(gun, wanted.name, wanted.max_bytes)
             except NotFoundError as error:
-                if wanted.name == ROOT and self._cache.read(gun, ROOT) is None:
+                if wanted.name == ROOT and is_new:
                     raise EvidenceError(
                         f"{server.address} does not have trust data for {gun}", code=Code.UNSIGNED
                     ) from error
@@ -271,33 +288,26 @@ class Loader:
             else:
                 trusted.receive(fetched.content, fetched.modified)
 
-    def _keep(self, gun: str, trusted: TrustedSet, before: Memory) -> Memory:
-        """Write what changed: files first, what we remember of them last."""
-        memory = before.replace(
-            versions=trusted.versions(),
-            present=trusted.present(),
-            judged=trusted.judged(),
-            modified={**before.modified, **{r: _text(m) for r, m in trusted.modified.items()}},
-            pins=root_key_ids(trusted.root) if before.pins else (),
-        )
-        files: dict[str, bytes | None] = {
-            role: content
-            for role, content in trusted.received.items()
-            if before.judged.get(role) != sha256(content).hexdigest()
-            or self._cache.read(gun, role) != content
-        }
-        if memory != before:
-            files[NAME] = memory.encode()
-        if files:
-            order = (ROOT, *[n for n in files if n not in (ROOT, SNAPSHOT, TIMESTAMP, NAME)])
-            order = (*order, SNAPSHOT, TIMESTAMP, NAME)
-            self._write(gun, {name: files[name] for name in order if name in files})
-        return memory
+    def _keep(self, gun: str, files: dict[str, bytes], before: Memory, after: Memory) -> None:
+        """Write what changed: files first, what we remember of them last.
 
-    def _write(self, gun: str, files: dict[str, bytes | None]) -> None:
+        Others may have written since we read. What they know of newer versions is never taken back, nor a pin.
+        """
         try:
             with self._cache.locked(gun):
-                self._cache.write(gun, files)
+                found = Memory.parse(self._cache.read(gun, NAME))
+                if found != before:
+                    files, after = ({}, found) if found.is_newer_than(after) else (files, after)
+                    after = after.replace(
+                        pins=found.pins if found.pins != before.pins else after.pins,
+                        versions=found.highest(after),
+                    )
+                order = (ROOT, *[n for n in files if n not in (ROOT, SNAPSHOT, TIMESTAMP)])
+                order = (*order, SNAPSHOT, TIMESTAMP)
+                written: dict[str, bytes | None] = {n: files[n] for n in order if n in files}
+                if after != found:
+                    written[NAME] = after.encode()
+                self._cache.write(gun, written)
         except (StorageError, UnavailableError) as error:
             self._warn(
                 f"the trust folder cannot be written, so this will be fetched again: {error}"
@@ -305,8 +315,9 @@ class Loader:
 
     def pin(self, gun: str, collection: Collection) -> None:
         """Believe the root that a repository has now, and no other that it does not vouch for."""
-        memory = collection.memory.replace(pins=collection.root_keys)
         with self._cache.locked(gun):
+            found = Memory.parse(self._cache.read(gun, NAME))
+            memory = found.replace(pins=collection.root_keys)
             self._cache.write(gun, {NAME: memory.encode()})
 
     def forget(self, gun: str, names: Sequence[str]) -> None:
@@ -315,5 +326,21 @@ class Loader:
             self._cache.write(gun, dict.fromkeys(names))
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(microsecond=0).isoformat()
+def _digest(meta: FileMeta) -> Digest | None:
+    """The digest that a target means; None where it has no sha256, or one that is none."""
+    raw = meta.hashes.get("sha256", b"")
+    return Digest.from_raw(raw) if len(raw) == _SHA256_BYTES else None
+
+
+def _canonical(key: Key) -> str:
+    try:
+        return keys.canonical_id(key)
+    except EvidenceError:  # a certificate that does not parse signs nothing, and must hide nobody
+        return key.id
+
+
+def _fingerprint(key: Key) -> str:
+    try:
+        return keys.fingerprint(key)
+    except EvidenceError:  # as above, and types of key that we do not know
+        return ""

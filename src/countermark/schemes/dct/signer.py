@@ -156,7 +156,7 @@ class DctPublisher:
             raise error
         from hashlib import sha256  # noqa: PLC0415 - rare
 
-        known = collection.memory.judged.get(role) == sha256(file.content).hexdigest()
+        known = collection.memory.lapsed.get(role) == sha256(file.content).hexdigest()
         if not (known or accept_lapsed or error.code == Code.EXPIRED):
             tags = ", ".join(sorted(file.body.targets)[:20])
             raise EvidenceError(

@@ -14,7 +14,7 @@ from countermark.core.ports import TrustServers
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.signer import DctSigner, TrustedSigner
 from countermark.formats.tuf import TARGETS
-from countermark.schemes.dct.repository import RELEASED, RELEASES, Collection, Loader
+from countermark.schemes.dct.repository import RELEASED, RELEASES, Collection, Loader, SignedTag
 
 _OWNER = "Repo Admin"  # docker's name for a signature that no named signer made
 
@@ -61,14 +61,14 @@ class DctVerifier:
             EvidenceError, UnavailableError, RefusedError: as their evidence has it.
         """
         digests: set[Digest] = set()
-        for signer in signers:
-            server = self._servers.server_for(reference.repository, signer.server)
-            collection = self._loader.load(reference.repository.name, server, now, [signer])
-            if not signer.first_use and not collection.meant_by(signer, now):
-                continue
-            digest = _signed_digest(collection, reference.tag or "", signer)
-            if digest is not None:
-                digests.add(digest)
+        for url in dict.fromkeys(signer.server for signer in signers):
+            group = [signer for signer in signers if signer.server == url]
+            server = self._servers.server_for(reference.repository, url)
+            collection = self._loader.load(reference.repository.name, server, now, group)
+            for signer in group:
+                if signer.first_use or collection.meant_by(signer, now):
+                    digest = _signed_digest(collection, reference.tag or "", signer)
+                    digests |= {digest} if digest else set()
         if len(digests) != 1:
             raise NotFoundError(f"no one digest is signed for {reference.familiar}")
         return digests.pop()
@@ -76,51 +76,57 @@ class DctVerifier:
 
 def _about(collection: Collection, subject: Subject, signer: DctSigner, now: datetime) -> Finding:
     """What one signer's roles say about a subject."""
-    if signer.roots and not signer.first_use and not collection.meant_by(signer, now):
+    meant = bool(signer.roots) and collection.meant_by(signer, now)
+    if not meant and not signer.first_use:
         return Rejection(
             signer=signer.name, code=Code.PIN, reason="the repository has another root", path="root"
         )
     try:
-        role, tag = _role_for(collection, subject, signer)
+        found = _word_of(collection, subject, signer)
     except EvidenceError as error:
         return _rejection(signer, error)
-    signed = collection.digest_in(role, tag)
-    if signed is None or signed != subject.digest:
-        row = _names_of(collection, role, tag)
+    if found.digest != subject.digest:
         return Rejection(
             signer=signer.name,
             code=Code.MOVED_TAG,
-            reason=f"{tag} is signed as another digest",
-            path=role,
-            signed_digest=signed,
-            signed_by=row,
+            reason=f"{found.tag} is signed as another digest",
+            path=found.role,
+            signed_digest=found.digest,
+            signed_by=_names_of(found),
         )
-    return _claim(collection, signer, role, tag, signed)
+    return _claim(collection, signer, found, pinned=meant or collection.is_pinned)
 
 
-def _role_for(collection: Collection, subject: Subject, signer: DctSigner) -> tuple[str, str]:
-    """Find the role that speaks for a signer about a subject, and under which tag.
+def _word_of(collection: Collection, subject: Subject, signer: DctSigner) -> SignedTag:
+    """Find what speaks for a signer about a subject: under its tag, or under any where it has none.
 
     Raises:
-        EvidenceError: ``unsigned``, or the error of an invalid role.
+        EvidenceError: ``unsigned``, or the error of a role that does not count.
     """
-    problem = collection.trusted.invalid.get(signer.role or RELEASES)
-    if problem is not None:
-        raise problem[1]
-    roles = (signer.role,) if signer.role else RELEASED
+    for role in sorted(_lineage(signer.role or RELEASES)):
+        problem = collection.trusted.invalid.get(role)
+        if problem is not None:
+            raise problem[1]
     if subject.tag is None:
-        for role in roles:
-            for tag in collection.tags_of(role, subject.digest):
-                return role, tag
-        raise EvidenceError(
-            f"nobody signed {subject.digest} in {collection.gun}", code=Code.UNSIGNED
-        )
+        return _any_tag(collection, subject.digest, signer.role)
     if not signer.role:
-        found = collection.released(subject.tag)
-        return found.role, found.tag
-    if collection.digest_in(signer.role, subject.tag) is None:
+        return collection.released(subject.tag)
+    found = collection.named(signer.role, subject.tag)
+    if found is None:
         raise EvidenceError(f"{signer.role} has not signed {subject.tag}", code=Code.UNSIGNED)
-    return signer.role, subject.tag
+    return found
+
+
+def _any_tag(collection: Collection, digest: Digest, role: str) -> SignedTag:
+    """Find a tag under which a digest is signed; what ``targets/releases`` has replaced in ``targets`` is not."""
+    if role:
+        rows = [collection.named(role, tag) for tag in collection.tags_of(role, digest)[:1]]
+    else:
+        rows = [row for row in collection.released_tags() if row.digest == digest]
+    for row in rows:
+        if row is not None:
+            return row
+    raise EvidenceError(f"nobody signed {digest} in {collection.gun}", code=Code.UNSIGNED)
 
 
 def _signed_digest(collection: Collection, tag: str, signer: DctSigner) -> Digest | None:
@@ -134,28 +140,29 @@ def _signed_digest(collection: Collection, tag: str, signer: DctSigner) -> Diges
         raise
 
 
-def _names_of(collection: Collection, role: str, tag: str) -> tuple[str, ...]:
-    for row in collection.rows() if role in RELEASED else ():
-        if row.tag == tag and row.role == role:
-            return row.signers or (_OWNER,)
-    return (role.removeprefix("targets/"),)
+def _names_of(found: SignedTag) -> tuple[str, ...]:
+    if found.role in RELEASED:
+        return found.signers or (_OWNER,)
+    return (found.role.removeprefix("targets/"),)
 
 
-def _claim(collection: Collection, signer: DctSigner, role: str, tag: str, digest: Digest) -> Claim:
-    names = ", ".join(_names_of(collection, role, tag))
-    pinned = collection.is_pinned or bool(signer.roots and not signer.first_use)
+def _claim(collection: Collection, signer: DctSigner, found: SignedTag, *, pinned: bool) -> Claim:
     ends = collection.expiries()
     return Claim(
         signer=signer.name,
-        signatory=Signatory(scheme="dct", name=names, keys=collection.fingerprints(role)),
-        digest=digest,
-        signed_at=collection.signed_at(role),
-        expires=min(ends[name] for name in ends if name in _lineage(role)),
+        signatory=Signatory(
+            scheme="dct",
+            name=", ".join(_names_of(found)),
+            keys=collection.fingerprints(found.role),
+        ),
+        digest=found.digest,
+        signed_at=collection.signed_at(found.role),
+        expires=min(ends[name] for name in ends if name in _lineage(found.role)),
         first_use=not pinned,
         stale=collection.trusted.stale,
         notes=(
-            ("role", role),
-            ("tag", tag),
+            ("role", found.role),
+            ("tag", found.tag),
             ("root", ", ".join(key[:12] for key in collection.root_keys)),
         ),
     )

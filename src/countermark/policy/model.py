@@ -154,8 +154,8 @@ class RegistryPlace(Value):
         at: the registry to ask, and perhaps a path to put before the image's: ``mirror.acme.test/hub``; "" for the
             scope's own.
         ca: PEM text of the CA certificates that vouch for that registry; "" for those of the system.
-        login: ``docker-config`` where the logins of docker's configuration may be used, ``none`` where not; "" where it
-            does not say.
+        login: ``docker-config`` where the logins of docker's configuration may be used, ``none`` where not; "" where
+            it does not say.
         realms: hosts of token servers that may see the login, beside the registry's own.
         line: where it stands in its file.
     """

@@ -56,3 +56,28 @@ def listed(outcome: Outcome) -> dict[str, tuple[str, str]]:
     """Of ``notary list``: each target's SHA-256 and the role that names it."""
     rows = [line.split() for line in outcome.ok().out.splitlines()]
     return {row[0]: (row[1], row[3]) for row in rows if len(row) == 4 and len(row[1]) == 64}
+
+
+# What ours says in ``trust inspect`` beyond docker: members of its JSON, and a section of its text.
+ADDED_MEMBERS = ("Role", "Roles", "Pinned", "Stale", "LastSigned", "Expires")
+_ADDED_SECTION = re.compile(r"\nRoles\n\nROLE .*\n(?:.+\n)*\nRoot: .*\n")
+
+
+def without_additions(text: str) -> str:
+    """Our ``trust inspect`` as docker would have printed it: what ours adds is taken out."""
+    if not text.startswith("["):
+        return _ADDED_SECTION.sub("", text)
+    document = json.loads(text)
+    for member in document:
+        for row in (member, *member["SignedTags"], *member["Signers"]):
+            for name in ADDED_MEMBERS:
+                row.pop(name, None)
+    return go_json(document)
+
+
+def go_json(value: object) -> str:
+    """JSON as docker prints it."""
+    text = json.dumps(value, indent=4, ensure_ascii=False)
+    for character, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(character, escape)
+    return text + "\n"

@@ -140,12 +140,12 @@ ATTACKS: dict[str, tuple[Callable[[Scene], Alter], set[str], bool, bool]] = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_someone_in_between(name: str, scene: Scene, person: MakePerson) -> None:
+def test_someone_in_between(name: str, scene: Scene, person: MakePerson, build: Build) -> None:
     make, expected, seasoned_refused, newcomer_refused = ATTACKS[name]
     veteran = person("veteran", scene.between)
     veteran.docker("pull", scene.image).ok()
     # a new version of everything, so that a seasoned client has to fetch what is altered
-    scene.publisher.docker("trust", "sign", scene.image).ok()
+    scene.publisher.docker("push", build(f"{scene.repository}:v2", "new")).ok()
     scene.between.alter = make(scene)
     for consumer, theirs, docker_refuses in (
         (scene.seasoned, veteran, seasoned_refused),
@@ -248,31 +248,58 @@ def test_a_swapped_root(scene: Scene, swapped: NotaryServer, person: MakePerson)
     scene.newcomer.countermark("verify", "--require-pin", scene.image).refused("first-use")
 
 
-def test_a_release_role_that_is_withheld(scene: Scene, person: MakePerson, build: Build) -> None:
-    """Docker falls back to an older entry in targets, silently; ours refuses."""
-    old = build(f"{scene.repository}-two:v1", "old, signed before there were signers")
-    repository = old.rpartition(":")[0]
-    publisher, veteran = person("second", scene.between), person("veteran", scene.between)
-    stale = pushed_digest(publisher.docker("push", old).ok())
-    publisher.docker("trust", "key", "generate", "alice").ok()
-    publisher.docker(
-        "trust", "signer", "add", "--key", publisher.home / "alice.pub", "alice", repository
-    ).ok()
-    build(old, "new, and fixed")
-    current = pushed_digest(publisher.docker("push", old).ok())
+def test_a_release_role_without_valid_signature(
+    scene: Scene, person: MakePerson, build: Build
+) -> None:
+    """Its only signer was taken out: docker falls back to what targets said long ago, silently; ours refuses."""
+    image = build(f"{scene.repository}-two:v1", "old, signed before there were signers")
+    repository = image.rpartition(":")[0]
+    owner, veteran = person("owner", scene.between), person("veteran", scene.between)
+    stale = pushed_digest(owner.docker("push", image).ok())
+    for name in ("alice", "bob"):
+        owner.docker("trust", "key", "generate", name).ok()
+        owner.docker(
+            "trust", "signer", "add", "--key", owner.home / f"{name}.pub", name, repository
+        ).ok()
+    build(image, "new, and fixed")
+    current = pushed_digest(owner.docker("push", image, trust=False).ok())
+    alice, bob = (_key_of(owner, name) for name in ("alice", "bob"))
+    withheld = owner.trust / "bob"
+    (owner.trust / "private" / bob).rename(withheld)  # so that alice alone signs
+    owner.docker("trust", "sign", "--local", image).ok()
     assert stale != current
-    scene.newcomer.countermark("verify", old).ok()
-    wanted = re.compile(rf"/v2/{re.escape(repository)}/_trust/tuf/targets/releases{HASH}")
+    assert current in veteran.docker("pull", image).ok().out
+    scene.seasoned.countermark("verify", image).ok()
+    owner.notary(
+        "delegation", "remove", "-p", repository, "targets/releases", alice.removesuffix(".key")
+    ).ok()
+
+    assert stale in veteran.docker("pull", image).ok().out  # docker's downgrade
+    for consumer in (scene.seasoned, scene.newcomer):
+        for asked in (image, f"{image}@{stale}"):
+            outcome = consumer.countermark("verify", "-o", "json", asked).refused()
+            assert codes(decision(outcome)) & {"below-threshold", "bad-signature"}, outcome.text
+
+
+def _key_of(person: Person, name: str) -> str:
+    """The file of a signer's private key."""
+    (found,) = (
+        p.name
+        for p in (person.trust / "private").glob("*.key")
+        if f"role: {name}\n" in p.read_text()
+    )
+    return found
+
+
+def test_a_release_role_that_is_withheld(scene: Scene, person: MakePerson) -> None:
+    newcomers = person("fresh", scene.between), person("rookie", scene.between)
+    wanted = re.compile(rf"{re.escape(scene.path('targets/releases'))}{HASH}")
     scene.between.alter = lambda path, answer: (
         Passing(404, b"{}") if wanted.fullmatch(path) else answer
     )
-    person("rookie", scene.between).docker(
-        "push", build(old, "x"), trust=False
-    ).ok()  # whatever the tag says now
-    assert stale in veteran.docker("pull", old).ok().out  # docker's downgrade
-    fresh = person("fresh", scene.between)
-    outcome = fresh.countermark("verify", "-o", "json", f"{old}@{stale}")
+    outcome = newcomers[0].countermark("verify", scene.image)
     assert outcome.exit in (1, 3), outcome.text
+    newcomers[1].docker("pull", scene.image).refused()
 
 
 def test_a_server_that_is_away(scene: Scene, person: MakePerson) -> None:

@@ -86,8 +86,8 @@ def _play(
     people: dict[str, Person] = {}
     words = {
         repository: "REPO",
-        server.address: "TRUST",
-        repository.partition("/")[0]: "REG",
+        server.address: "HOST",  # on ours, registry and trust server are one
+        repository.partition("/")[0]: "HOST",
         str(folder): "HOMES",
     }
     words[repository.partition("/")[2]] = "PATH"

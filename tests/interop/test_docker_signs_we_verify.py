@@ -15,6 +15,7 @@ from interop.reading import (
     listed,
     pushed_digest,
     signed_tags,
+    without_additions,
 )
 
 Build = Callable[[str, str], str]
@@ -102,10 +103,10 @@ def test_delegated_signers(
     teammate.docker("trust", "sign", image).ok()
 
     theirs = teammate.docker("trust", "inspect", image).ok()
-    assert consumer.countermark("trust", "inspect", image).ok().out == theirs.out
-    assert consumer.countermark("trust", "inspect", "--pretty", image).ok().out == (
-        teammate.docker("trust", "inspect", "--pretty", image).ok().out
-    )
+    assert without_additions(consumer.countermark("trust", "inspect", image).ok().out) == theirs.out
+    assert without_additions(
+        consumer.countermark("trust", "inspect", "--pretty", image).ok().out
+    ) == (teammate.docker("trust", "inspect", "--pretty", image).ok().out)
     consumer.countermark("verify", image).ok()
 
     root = inspected(theirs)[0]["AdministrativeKeys"][0]["Keys"][0]["ID"]
@@ -193,7 +194,10 @@ def test_names_that_notary_allows(
     publisher.notary("publish", repository).ok()
     consumer.countermark("verify", image).ok()
     theirs = consumer.docker("trust", "inspect", repository).ok()
-    assert inspected(consumer.countermark("trust", "inspect", repository)) == inspected(theirs)
+    assert (
+        without_additions(consumer.countermark("trust", "inspect", repository).ok().out)
+        == theirs.out
+    )
 
 
 def test_a_cache_for_both(

@@ -200,7 +200,9 @@ def test_reads(notary: NotaryServer, ours: OurServer, published: str) -> None:
             for server in (notary, ours)
         )
         assert their_answer.status == 200, path
-        assert our_answer[:3] == their_answer[:3], path
+        assert our_answer.status == 200, path
+        if path != "/v2/":  # which ours answers as a registry does: it is both
+            assert our_answer[:3] == their_answer[:3], path
         if path.endswith(".json"):  # the same members, whatever their values
             assert _shape(our_answer.body) == _shape(their_answer.body), path
 

@@ -430,15 +430,20 @@ def test_a_policy_decides(newer_stack: Stack, repository: str, build: Build) -> 
 
 @pytest.fixture
 def plugged(notary: NotaryServer, person: MakePerson, newer_docker: Path, daemon: Daemon) -> Person:
-    """A person whose docker has our plugins."""
+    """A person whose docker has our plugins, among them the one that it does not need."""
     made = person("plugged", notary, newer_docker)
-    made.countermark("shim", "install").ok()
+    made.countermark("shim", "install", "docker-countermark", "docker-trust").ok()
     return made
 
 
-def test_plugins_are_dockers(plugged: Person) -> None:
+def test_plugins_are_dockers(
+    notary: NotaryServer, person: MakePerson, newer_docker: Path, daemon: Daemon
+) -> None:
+    plugged = person("plugged", notary, newer_docker)
+    plugged.countermark("shim", "install").ok()
     folder = plugged.home / "cli-plugins"
-    assert sorted(path.name for path in folder.iterdir()) == ["docker-countermark", "docker-trust"]
+    assert [path.name for path in folder.iterdir()] == ["docker-countermark"]
+    assert "Invalid Plugins" not in plugged.docker("--help").ok().out
     found = json.loads(plugged.docker("info", "-f", "{{json .ClientInfo.Plugins}}").ok().out)
     named = {plugin["Name"]: plugin for plugin in found}
     assert named["countermark"]["ShortDescription"] == "Say who vouches for container images"

@@ -484,6 +484,19 @@ class Program:
         search = self.environment.get("PATH", "")
         return process.find("docker", search, mark=MARK.encode()) or ""
 
+    def docker_major_version(self) -> int | None:
+        """Which docker command stands on PATH, None where there is none or it does not say."""
+        import re
+
+        from countermark.adapters import process
+
+        path = self.real_docker()
+        if not path:
+            return None
+        said = process.run((path, "--version"), environment=self.environment).output
+        found = re.search(rb"version (\d{1,4})\.", said)
+        return int(found[1]) if found else None
+
     def packaged(self, name: str) -> str | None:
         """A text that was made when the package was built."""
         return self.files.read(os.path.join(os.path.dirname(os.path.dirname(__file__)), name))

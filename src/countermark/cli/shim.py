@@ -10,25 +10,23 @@ if TYPE_CHECKING:
     from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
-# Each shim: the files it consists of, the hidden command that they run, and what it is for.
-SHIMS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
-    "docker-trust": (
-        (
-            ("docker-trust", "docker-plugin trust"),
-            ("docker-countermark", "docker-plugin countermark"),
-        ),
-        "docker trust … and docker countermark … as docker CLI plugins",
+# Each shim, which is a file of its name: the hidden command that it runs, and what it is for.
+SHIMS: dict[str, tuple[str, str]] = {
+    "docker-countermark": (
+        "docker-plugin countermark",
+        "docker countermark ..., a docker CLI plugin",
     ),
+    "docker-trust": ("docker-plugin trust", "docker trust ..., for docker 29, which has none"),
     "docker": (
-        (("docker", "docker-shim"),),
+        "docker-shim",
         "a docker that obeys DOCKER_CONTENT_TRUST, and hands all else to the real one",
     ),
 }
-
+_TRUST_LEFT_DOCKER = 29
 _ABSENT, _OURS, _FOREIGN = "not installed", "installed", "not ours"
 
 EXAMPLES = """examples:
-  countermark shim install                       docker-trust, into docker's plugin folder
+  countermark shim install                       the plugins, into docker's plugin folder
   countermark shim install --dir ~/bin docker    a drop-in docker; put ~/bin before the real one on PATH
   countermark shim status"""
 
@@ -46,27 +44,38 @@ install_arguments = remove_arguments = status_arguments = _arguments
 
 def install(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Write the shims that were asked for; files that are not ours are never replaced."""
-    wanted = _files(_names(args.names, ("docker-trust",)), args.dir, program)
-    for path, _ in wanted:
+    names = _names(args.names, ()) or _plugins(program, out)
+    for name in names:
+        path = _path(name, args.dir, program)
         if _state(path, program) == _FOREIGN:
             raise InputError(
                 f"{path} exists and is not ours; nothing was written",
                 code=Code.KEY_EXISTS,
                 hint="choose another folder with --dir, or move that file away",
             )
-    for path, words in wanted:
-        program.files.write_executable(path, script(program.own_command, words))
+    for name in names:
+        path = _path(name, args.dir, program)
+        program.files.write_executable(path, script(program.own_command, SHIMS[name][0]))
         out.result(f"installed {path}")
-    for path, words in wanted:
-        if words == "docker-shim" and program.first_on_path("docker") != path:
+        if name == "docker" and program.first_on_path("docker") != path:
             folder = path.rpartition("/")[0]
             out.warning(f"{folder} does not come first on PATH: put it before the real docker")
     return 0
 
 
+def _plugins(program: "Program", out: "Output") -> tuple[str, ...]:
+    """The plugins that this docker can use: one with its own ``docker trust`` calls ours an invalid plugin."""
+    major = program.docker_major_version()
+    if major is None or major >= _TRUST_LEFT_DOCKER:
+        return ("docker-countermark", "docker-trust")
+    out.note(f"docker {major} has a docker trust of its own, so ours is left out: 29 needs it")
+    return ("docker-countermark",)
+
+
 def remove(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Take our shims away; other files stay."""
-    for path, _ in _files(_names(args.names, tuple(SHIMS)), args.dir, program):
+    for name in _names(args.names, tuple(SHIMS)):
+        path = _path(name, args.dir, program)
         state = _state(path, program)
         if state == _FOREIGN:
             out.warning(f"{path} is not ours and stays")
@@ -79,24 +88,15 @@ def remove(args: "argparse.Namespace", program: "Program", out: "Output") -> int
 def status(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Say which shims are there, and whether they come first."""
     for name in _names(args.names, tuple(SHIMS)):
+        path = _path(name, args.dir, program)
+        state = _state(path, program)
         out.result(f"{name}: {SHIMS[name][1]}")
-        for path, words in _files((name,), args.dir, program):
-            state = _state(path, program)
-            out.result(f"  {state:14} {path}")
-            first = program.first_on_path("docker")
-            if words == "docker-shim" and state == _OURS and first != path:
-                out.result(f"  {'':14} but docker is {first or 'nothing'} on PATH, and not this")
+        out.result(f"  {state:14} {path}")
+        first = program.first_on_path("docker")
+        if name == "docker" and state == _OURS and first != path:
+            out.result(f"  {'':14} but docker is {first or 'nothing'} on PATH, and not this")
     out.result(f"the real docker: {program.real_docker() or 'not found on PATH'}")
     return 0
-
-
-def _files(names: tuple[str, ...], folder: str, program: "Program") -> list[tuple[str, str]]:
-    """The files of some shims, and what each runs."""
-    return [
-        (f"{_folder(name, folder, program)}/{file}", words)
-        for name in names
-        for file, words in SHIMS[name][0]
-    ]
 
 
 def _state(path: str, program: "Program") -> str:
@@ -127,7 +127,7 @@ def _names(given: list[str], default: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(given) or default
 
 
-def _folder(name: str, given: str, program: "Program") -> str:
-    if given:
-        return program.absolute(given)
-    return program.default_shim_folder(plugins=name == "docker-trust")
+def _path(name: str, folder: str, program: "Program") -> str:
+    if folder:
+        return f"{program.absolute(folder)}/{name}"
+    return f"{program.default_shim_folder(plugins=name != 'docker')}/{name}"

@@ -425,7 +425,8 @@ def shims(action: str, home: Path, *names: str, path: str = "") -> tuple[int, To
 def test_install_status_remove(tmp_path: Path) -> None:
     bin_folder = tmp_path / "bin"
     path = f"{bin_folder}:/usr/bin"
-    assert shims("install", tmp_path, "docker", "docker-trust", path=path)[1].err == ""
+    every = ("docker", "docker-trust", "docker-countermark")
+    assert shims("install", tmp_path, *every, path=path)[1].err == ""
     assert sorted(p.name for p in bin_folder.iterdir()) == [
         "docker",
         "docker-countermark",
@@ -442,6 +443,22 @@ def test_install_status_remove(tmp_path: Path) -> None:
     assert shims("remove", tmp_path)[1].out.count("removed ") == 3
     assert list(bin_folder.iterdir()) == []
     assert "not installed" in shims("status", tmp_path)[1].out
+
+
+@pytest.mark.parametrize(
+    ("said", "installed"),
+    [
+        ("Docker version 20.10.24+dfsg1, build 297e128", ["docker-countermark"]),
+        ("Docker version 28.2.2, build e6534b4", ["docker-countermark"]),
+        ("Docker version 29.0.0, build 3d4129b", ["docker-countermark", "docker-trust"]),
+        ("something else", ["docker-countermark", "docker-trust"]),
+    ],
+)
+def test_plugins_that_this_docker_can_use(tmp_path: Path, said: str, installed: list[str]) -> None:
+    real = fake_docker(tmp_path / "real", f"#!/bin/sh\necho '{said}'\n")
+    _, told = shims("install", tmp_path, path=str(real.parent))
+    assert sorted(p.name for p in (tmp_path / "bin").iterdir()) == installed
+    assert ("is left out" in told.err) == ("docker-trust" not in installed)
 
 
 def test_not_first_on_path_is_said(tmp_path: Path) -> None:
@@ -464,7 +481,7 @@ def test_what_is_not_ours_stays(tmp_path: Path, kind: str) -> None:
     else:
         foreign.symlink_to("/nowhere/at/all")
     with pytest.raises(InputError, match="not ours; nothing was written") as caught:
-        shims("install", tmp_path, "docker-trust")
+        shims("install", tmp_path, "docker-trust", "docker-countermark")
     assert caught.value.code == Code.KEY_EXISTS
     assert not (folder / "docker-trust").exists()
     assert "is not ours and stays" in shims("remove", tmp_path)[1].err

@@ -130,6 +130,20 @@ def test_pull_of_what_nobody_signed(stack: Stack, repository: str, build: Build)
     stack.ours.docker("pull", "--disable-content-trust", unsigned).ok()
 
 
+def test_pull_of_what_is_not_in_the_registry(stack: Stack, repository: str, build: Build) -> None:
+    """Docker asks the trust server first, we the registry: the status is the same, and nothing is fetched."""
+    stack.sign(build(f"{repository}:v1", "v1"))
+    for name, text in (
+        (f"{repository}:no-such-tag", "not found: manifest unknown"),
+        (f"{repository}-no-such:v1", "not found: manifest unknown"),
+        ("localhost:1/no:v1", "connection refused"),
+    ):
+        assert stack.real.docker("pull", name).exit == 1
+        found = stack.ours.docker("pull", name).refused(text)
+        assert found.out == ""
+        stack.ours.docker("run", name).refused(text, exit=125)
+
+
 def test_pull_of_a_moved_tag(stack: Stack, repository: str, build: Build) -> None:
     image = build(f"{repository}:v1", "the signed one")
     signed = stack.sign(image)

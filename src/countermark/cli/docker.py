@@ -10,6 +10,7 @@ from countermark.core.errors import (
     NotFoundError,
     UnavailableError,
 )
+from countermark.core.reference import DOCKER_HUB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _BROKEN = 125  # docker's status where docker itself cannot do its work
 _TROUBLE_AT_SERVER = "unable to reach trust server at this time: "  # docker's text for 403 and 5xx
+_HUB = (
+    "  Docker is retiring notary.docker.io, the trust server of docker.io: certificates there have run out",
+    "  DOCKER_CONTENT_TRUST_SERVER names another; --disable-content-trust leaves one image unchecked",
+)
 _NO_REPOSITORY = " does not have trust data for "
 
 
@@ -88,6 +93,9 @@ class Judge:
             return [f"countermark: warning: {reason.text}" for reason in found]
         if self._command.has_policy:
             return explain.lines(decision)
+        is_hub = decision.subject.repository.registry == DOCKER_HUB
+        if is_hub and not self._program.config.trust_server:
+            return [*refusal(decision), *_HUB]
         return refusal(decision)
 
     def signed_tags(self, repository: "Repository") -> "Sequence[str]":

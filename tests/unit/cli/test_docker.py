@@ -290,6 +290,20 @@ def test_a_moved_tag_is_refused_in_our_words() -> None:
     assert docker.refusal(decided(finding, f"{NAME}:v1@{OTHER}"))[1] == f"  you ask for {OTHER}"
 
 
+def test_a_refusal_about_docker_hub_says_what_became_of_its_server(tmp_path: Path) -> None:
+    finding = silent(Code.UNAVAILABLE, "EOF")
+    for image, server, count in (
+        ("alpine:3", "", 3),
+        ("alpine:3", "https://notary.example.test", 1),
+        (f"{NAME}:v1", "", 1),
+    ):
+        environment = {"HOME": str(tmp_path), "DOCKER_CONTENT_TRUST_SERVER": server}
+        judge = docker.Judge(DockerCommand(["pull", image], Program(environment)), Told().output)
+        found = judge.lines(decided(finding, image))
+        assert found[0] == "Error: error contacting notary server: EOF"
+        assert len(found) == count
+
+
 # Docker's flags in the environment ----------------------------------------------------------------------------
 
 

@@ -166,14 +166,36 @@ def call(
             ),
             command,
         )
-    while True:
-        try:
-            if process.stdout is not None:
-                _pass_on(process.stdout, hidden_line)
-                process.stdout.close()
-            return _status(process.wait())
-        except KeyboardInterrupt:
-            continue  # the terminal sent it to the program too, which decides what to do
+    with _HandedOn(process):
+        while True:
+            try:
+                if process.stdout is not None:
+                    _pass_on(process.stdout, hidden_line)
+                    process.stdout.close()
+                return _status(process.wait())
+            except KeyboardInterrupt:
+                continue  # the terminal sent it to the program too, which decides what to do
+
+
+class _HandedOn:
+    """While a program runs in our place, SIGTERM and SIGHUP are for it: it would be left behind without us."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        import signal  # noqa: PLC0415 - with subprocess
+
+        self._set = signal.signal
+        self._signals = (signal.SIGTERM, signal.SIGHUP)
+        self._process = process
+
+    def __enter__(self) -> None:
+        self._before = [
+            self._set(number, lambda sent, _: self._process.send_signal(sent))
+            for number in self._signals
+        ]
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in zip(self._signals, self._before, strict=True):
+            self._set(number, handler)
 
 
 def _pass_on(source: "IO[bytes]", hidden_line: bytes) -> None:

@@ -166,6 +166,22 @@ def test_a_mistake_in_a_policy_refuses(tmp_path: Path) -> None:
     assert "rulez" in told.err
 
 
+def test_sigterm_is_for_the_docker_that_runs_in_our_place(tmp_path: Path) -> None:
+    fake = fake_docker(
+        tmp_path / "bin",
+        f"#!{sys.executable}\nimport signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "print('ready', flush=True)\nsignal.pause()\n",
+    )
+    environment = {"PATH": str(fake.parent), "HOME": str(tmp_path), "DOCKER_CONTENT_TRUST": "1"}
+    with subprocess.Popen(
+        [*ENTRY, "docker-shim", "push", f"{NAME}:v1"], env=environment, stdout=subprocess.PIPE, cwd=tmp_path
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(60) == 5
+
+
 # What the daemon pushed ---------------------------------------------------------------------------------
 
 

@@ -427,7 +427,8 @@ class Program:
         image = docker_engine(self).inspect(reference.familiar)
         if image is None:
             raise NotFoundError(
-                f"no such image: {reference.familiar}",
+                f"Error response from daemon: no such image: {reference.familiar}: "
+                f"No such image: {reference.familiar}",
                 hint="sign --from-registry, or by digest, where the image is not in the daemon",
             )
         return image.digests_in(reference.repository)

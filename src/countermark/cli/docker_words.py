@@ -101,13 +101,13 @@ def at_least(words: "Sequence[str]", count: int, prog: str, usage: str) -> None:
     """
     if len(words) < count:
         plural = "s" if count != 1 else ""
-        _wrong_count(f"requires at least {count} argument{plural}", prog, usage)
+        _wrong_count(f"requires at least {count} argument{plural}", prog, usage, "See")
 
 
-def _wrong_count(what: str, prog: str, usage: str) -> None:
+def _wrong_count(what: str, prog: str, usage: str, verb: str = "Run") -> None:
     program = prog.partition(" ")[0]
     raise DockerError(
-        f"{program}: '{prog}' {what}\n\nUsage:  {prog} {usage}\n\nRun '{prog} --help' for more information",
+        f"{program}: '{prog}' {what}\n\nUsage:  {prog} {usage}\n\n{verb} '{prog} --help' for more information",
         USAGE_STATUS,
     )
 
@@ -145,7 +145,13 @@ def notary_text(error: CountermarkError, name: str) -> str:
         return f"Error: trust data missing for remote repository {name} or remote repository not found: {text}"
     if isinstance(error, UnavailableError) and error.status == 0:
         return f"Error: error contacting notary server: {text}"
-    if isinstance(error, UnavailableError):
+    return store_text(error)
+
+
+def store_text(error: CountermarkError) -> str:
+    """Say it as docker does where it does not name the kind of failure first."""
+    text = str(error)
+    if isinstance(error, UnavailableError) and error.status:
         return f"unable to reach trust server at this time: {error.status}."
     if isinstance(error, RefusedError) and error.status in _REFUSALS:
         return _REFUSALS[error.status]

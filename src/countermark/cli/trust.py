@@ -7,6 +7,7 @@ from countermark.cli.docker_words import (
     go_json,
     natural_key,
     notary_text,
+    store_text,
     table,
 )
 from countermark.core.errors import CountermarkError, EvidenceError, InputError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _INSPECT_USAGE = "IMAGE[:TAG] [IMAGE[:TAG]...]"
 _SIGN_USAGE = "IMAGE:TAG"
 _REVOKE_USAGE = "[OPTIONS] IMAGE[:TAG]"
-_ADD_USAGE = "OPTIONS NAME REPOSITORY [REPOSITORY...]"
+_ADD_USAGE = "OPTIONS NAME REPOSITORY [REPOSITORY...] "  # docker's own blank at the end
 _REMOVE_USAGE = "[OPTIONS] NAME REPOSITORY [REPOSITORY...]"
 _OWNER = "Repo Admin"
 _SIGNER_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -379,8 +380,7 @@ def revoke(args: "argparse.Namespace", program: "Program", out: "Output") -> int
         tags = _tags_to_revoke(reference, program)
         done = program.publisher.revoke(reference.repository, tags, program.now())
     except CountermarkError as error:
-        text = notary_text(error, reference.repository.name)
-        raise DockerError(f"could not remove signature for {image}: {text}") from error
+        raise DockerError(f"could not remove signature for {image}: {store_text(error)}") from error
     out.result(f"Successfully deleted signature for {image}")
     if done.left:
         names = ", ".join(done.left)

@@ -45,10 +45,10 @@ def generate(args: "argparse.Namespace", program: "Program", out: "Output") -> i
         raise DockerError(f'public key path does not exist: "{args.dir}"')
     folder = args.dir or program.absolute(".")
     path = f"{folder.rstrip('/')}/{name}.pub"
-    out.result(f"Generating key for {name}...")
-    out.flush()
     if program.files.exists(path):
         raise DockerError(f'public key file already exists: "{path}"')
+    out.result(f"Generating key for {name}...")
+    out.flush()
     try:
         private = program.ring.make(name)
     except CountermarkError as error:

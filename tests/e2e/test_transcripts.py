@@ -1,8 +1,11 @@
 """Transcripts: commands and what a person sees, run against the program as a process.
 
-Each ``*.txt`` beside this file is played in a home of its own against one server. A line ``$ COMMAND`` runs a command (through a
-shell), the lines below are its standard output and standard error together, and ``[N]`` is its exit status when not 0. ``...``
-stands for anything within a line, and alone on a line for any lines; ``{REG}``, ``{HOME}`` and ``{CM}`` are filled in.
+Each ``*.txt`` beside this file is played in a home of its own against one server. A line ``$ COMMAND`` runs a command
+(through a shell), the lines below are its standard output and standard error together, and ``[N]`` is its exit status
+when not 0. ``...`` stands for anything within a line, and alone on a line for any lines. ``<name>`` is 64 hex digits:
+the first time any, from then on the same ones, in commands too; ``<name.12>`` is their beginning. ``countermark`` as
+a word of a command is the program; ``{REG}`` (a repository of the transcript's own), ``{HOST}``, ``{HOME}`` and
+``{PY}`` are filled in. Empty lines at the end of what is printed do not count.
 """
 
 import os
@@ -14,6 +17,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,7 +70,7 @@ def process_wait(process: "subprocess.Popen[bytes]") -> None:
 
 def steps(text: str) -> Iterator[tuple[int, str, list[str], int]]:
     """Yield each command with its line number, the lines expected, and the status expected."""
-    command, number, expected, status = "", 0, [], 0
+    command, number, expected, status = "", 0, list[str](), 0
     for line_number, line in enumerate(text.splitlines(), 1):
         if line.startswith("$ "):
             if command:
@@ -80,15 +84,36 @@ def steps(text: str) -> Iterator[tuple[int, str, list[str], int]]:
         yield number, command, expected, status
 
 
-def pattern(lines: list[str]) -> str:
-    parts = []
+def _digits(known: dict[str, str], found: "re.Match[str]") -> str:
+    return known[found[1]][: int(found[2] or 64)]
+
+
+HEX = re.compile(r"<(\w+)(?:\\?\.(\d+))?>")  # with the backslash of re.escape
+
+
+def pattern(lines: list[str], known: dict[str, str]) -> str:
+    """The expression that the output must match; names that are not known yet become its groups."""
+    parts, new = [], set[str]()
+
+    def named(found: "re.Match[str]") -> str:
+        name, digits = found[1], int(found[2] or 64)
+        if name in known:
+            return known[name][:digits]
+        if name in new:
+            assert digits == 64, f"{found[0]} comes before <{name}>"
+            return f"(?P={name})"
+        assert digits == 64, f"{found[0]} comes before <{name}>"
+        new.add(name)
+        return f"(?P<{name}>[0-9a-f]{{64}})"
+
     while lines and not lines[-1]:
         lines.pop()
     for line in lines:
         if line == "...":
             parts.append(r"(?:.*\n)*?")
         else:
-            parts.append(".*?".join(re.escape(piece) for piece in line.split("...")) + r"\n")
+            pieces = [re.escape(piece) for piece in line.split("...")]
+            parts.append(HEX.sub(named, ".*?".join(pieces)) + r"\n")
     return "".join(parts)
 
 
@@ -115,7 +140,6 @@ def test_transcript(path: Path, server: tuple[str, Path], tmp_path: Path) -> Non
         "{REG}": f"{address}/{path.stem}",
         "{HOST}": address,
         "{HOME}": str(home),
-        "{CM}": COMMAND,
         "{PY}": sys.executable,
     }
 
@@ -124,19 +148,19 @@ def test_transcript(path: Path, server: tuple[str, Path], tmp_path: Path) -> Non
             text = text.replace(name, value)
         return text
 
-    played = 0
+    played, known = 0, dict[str, str]()
     for number, command, expected, status in steps(path.read_text(encoding="utf-8")):
-        shell = filled(command)
-        shell = re.sub(r"^countermark\b", COMMAND, shell)
+        shell = re.sub(r"(?<![\w/.-])countermark(?=\s|$)", COMMAND, filled(command))
+        shell = HEX.sub(partial(_digits, known), shell)
         done = subprocess.run(
             ["/bin/sh", "-c", shell], cwd=home, env=environment, text=True, check=False, timeout=60,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        wanted = pattern([filled(line) for line in expected])
-        where = (
-            f"{path.name}:{number}: {command}\n--- printed (exit {done.returncode})\n{done.stdout}"
-        )
+        printed = done.stdout.rstrip("\n") + "\n" if done.stdout.strip("\n") else ""
+        where = f"{path.name}:{number}: {command}\n--- printed (exit {done.returncode})\n{printed}"
         assert done.returncode == status, where
-        assert re.fullmatch(wanted, done.stdout), where + "\n--- expected\n" + "\n".join(expected)
+        matched = re.fullmatch(pattern([filled(line) for line in expected], known), printed)
+        assert matched, where + "\n--- expected\n" + "\n".join(expected)
+        known |= matched.groupdict()
         played += 1
     assert played, f"{path.name} has no command"

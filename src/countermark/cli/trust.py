@@ -10,7 +10,7 @@ from countermark.cli.docker_words import (
     store_text,
     table,
 )
-from countermark.core.errors import CountermarkError, EvidenceError, InputError
+from countermark.core.errors import Code, CountermarkError, EvidenceError, InputError
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.core.text import harmless
 
@@ -66,18 +66,17 @@ def inspect(args: "argparse.Namespace", program: "Program", out: "Output") -> in
         return trust_history.show(args.images, program, out)
     if args.pretty:
         return _inspect_pretty(args.images, program, out)
-    found, failure = [], ""
+    found, failure = [], None
     for image in args.images:
         try:
             reference = ImageReference.parse(image)
             found.append(_record(image, reference, _collection(reference, image, program)))
         except CountermarkError as error:
-            failure, cause = _inspect_error(error, image)
-            program.debug(cause)
+            failure = _inspect_error(error, image, program)
             break
     out.result(go_json(found))
-    if failure:
-        raise DockerError(failure)
+    if failure is not None:
+        raise failure
     return 0
 
 
@@ -90,19 +89,22 @@ def _inspect_pretty(images: list[str], program: "Program", out: "Output") -> int
             collection = _collection(reference, image, program)
             lines = _pretty(image, collection, _rows(collection, reference.tag))
         except CountermarkError as error:
-            failure, cause = _inspect_error(error, image)
-            program.debug(cause)
-            raise DockerError(failure) from error
+            raise _inspect_error(error, image, program) from error
         for line in lines:
             out.result(line)
     return 0
 
 
-def _inspect_error(error: CountermarkError, image: str) -> tuple[str, str]:
+def _inspect_error(error: CountermarkError, image: str, program: "Program") -> DockerError:
+    """Docker's line, which does not say why; a hint says it below, but for a repository that has no trust data."""
     if isinstance(error, InputError):
-        return str(error), str(error)
+        return DockerError(str(error))
     cause = notary_text(error, image)
-    return f"no signatures or cannot access {image}", cause
+    program.debug(cause)
+    told = DockerError(f"no signatures or cannot access {image}")
+    if error.code != Code.UNSIGNED:
+        told.hint = f"{cause}\n{error.hint}".rstrip()
+    return told
 
 
 def _collection(reference: ImageReference, _image: str, program: "Program") -> "Collection":
@@ -478,10 +480,14 @@ def signer_remove(args: "argparse.Namespace", program: "Program", out: "Output")
             program.publisher.signer_keys(collection, name)
         except InputError:
             raise DockerError(f"no signer {name} for repository {shown}") from None
-        last = program.publisher.is_last_signer(collection, name)
-        if last and not args.force and not program.terminal.confirm(_last_question(name, shown)):
-            return
-        done = program.publisher.remove_signer(repository, name, program.now())
+        try:
+            last = program.publisher.is_last_signer(collection, name)
+            sure = not last or args.force or program.terminal.confirm(_last_question(name, shown))
+            if not sure:
+                return
+            done = program.publisher.remove_signer(repository, name, program.now())
+        except EvidenceError as error:
+            raise DockerError(str(error)) from error  # docker adds nothing to these
         for warning in done.warnings:
             out.warning(warning)
         out.result(f"Successfully removed {name} from {shown}")

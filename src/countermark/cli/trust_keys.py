@@ -106,10 +106,14 @@ def _opened(path: str, name: str, program: "Program") -> "list[tuple[KeyFile, Pr
     try:
         files = key_files.imports(content, role=name)
     except KeyAccessError as error:
-        if error.code == Code.MALFORMED:
+        if error.code == Code.TOO_LARGE:
             raise
-        raise KeyAccessError(_NOT_PRIVATE.format(path=path)) from error
-    return [(file, _open(file, path, program)) for file in files]
+        raise KeyAccessError(_NOT_PRIVATE.format(path=path), code=error.code) from error
+    opened = [(file, _open(file, path, program)) for file in files]
+    if any(private.public.type == "ed25519" for _, private in opened):
+        # docker can use none: signer add refuses its public half, and so do docker's clients
+        raise KeyAccessError(_NOT_PRIVATE.format(path=path), code=Code.NOT_SUPPORTED)
+    return opened
 
 
 def _open(file: "KeyFile", path: str, program: "Program") -> "PrivateKey":

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from countermark.cli.output import Output
 
 
+_HEX = frozenset("0123456789abcdef")
+
+
 def _repository(text: str) -> Repository:
     reference = ImageReference.parse(text)
     if reference.tag or reference.digest:
@@ -41,6 +44,12 @@ def pin(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     from countermark.schemes.dct.pinning import is_pinned  # noqa: PLC0415 - one command
 
     repository = _repository(args.repository)
+    for key_id in args.root:
+        if len(key_id) != 64 or not _HEX.issuperset(key_id):
+            raise InputError(
+                f"not a key ID: {key_id[:80]!r}",
+                hint="it is 64 lower-case hex digits; trust inspect shows it",
+            )
     server = program.servers.server_for(repository)
     collection = program.loader.load(repository.name, server, program.now())
     if args.root and not is_pinned(collection.trusted.root, args.root, program.now()):

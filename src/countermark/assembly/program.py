@@ -72,7 +72,7 @@ class Program:
         """The same program in an environment with changes; an empty value unsets a variable."""
         merged = {**self.environment, **changes}
         kept = {k: v for k, v in merged.items() if v or k not in changes}
-        made = Program(kept, self._config_file)
+        made = type(self)(kept, self._config_file)
         made.is_debugging = self.is_debugging
         return made
 

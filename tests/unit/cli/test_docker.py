@@ -8,9 +8,11 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
+import world
 from countermark.assembly import drop_in as wiring
 from countermark.assembly.drop_in import MARK, DockerCommand
 from countermark.assembly.program import Program
@@ -19,8 +21,9 @@ from countermark.cli.output import Output
 from countermark.core.claim import Finding, Rejection, Silence
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, InputError
-from countermark.core.reference import ImageReference, Subject
+from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.policy.model import Decision, Verdict
+from countermark.schemes.dct.signer import Published
 
 GOOD, OTHER = Digest.of(b"good"), Digest.of(b"other")
 NAME = "registry.example.test/pay"
@@ -182,6 +185,45 @@ def test_sigterm_is_for_the_docker_that_runs_in_our_place(tmp_path: Path) -> Non
         assert process.wait(60) == 5
 
 
+POLICY = """version: 1
+signers:
+  here: {dct: {root: first-use, server: https://here.example.test}}
+  there: {dct: {root: first-use, server: https://there.example.test}}
+  usual: {dct: {root: first-use}}
+rules:
+- images: registry.example.test/pay
+  require: [here, usual]
+- images: registry.example.test/pay:v*
+  require: there
+- images: registry.example.test/other
+  require: usual
+- images: registry.example.test/free
+  allow: nobody signs it
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "name", "servers"),
+    [
+        (POLICY, "pay", {"https://here.example.test", "", "https://there.example.test"}),
+        (POLICY, "other", {""}),
+        (POLICY, "free", set()),
+        (POLICY, "unheard-of", set()),
+        ("", "pay", {""}),
+    ],
+)
+def test_where_all_tags_are_asked_for(
+    tmp_path: Path, policy: str, name: str, servers: set[str]
+) -> None:
+    (tmp_path / "policy.yaml").write_text(policy)
+    environment = {"HOME": str(tmp_path)}
+    if policy:
+        environment["COUNTERMARK_POLICY"] = str(tmp_path / "policy.yaml")
+    repository = ImageReference.parse(f"registry.example.test/{name}").repository
+    command = DockerCommand(["pull", "-a", repository.name], Program(environment))
+    assert set(command.trust_servers(repository)) == servers
+
+
 # What the daemon pushed ---------------------------------------------------------------------------------
 
 
@@ -221,6 +263,55 @@ def docker_error() -> type[Exception]:
     from countermark.cli.docker_words import DockerError
 
     return DockerError
+
+
+class SigningProgram(Program):
+    """A program whose registry and trust server are in memory; what was signed is in ``signed``, by all of them."""
+
+    has_tag = GOOD
+    is_new = False
+    signed: ClassVar[list[tuple[str, str, Digest, int]]] = []
+
+    def registry(self, policy: object = None) -> Any:
+        return world.MemoryRegistry({f"{NAME}:v1": self.has_tag})
+
+    @property
+    def publisher(self) -> Any:
+        return self
+
+    def sign(
+        self, repository: Repository, tag: str, digest: Digest, size: int, now: datetime, *, accept_lapsed: bool
+    ) -> Published:  # fmt: skip
+        assert not accept_lapsed
+        self.signed.append((repository.name, tag, digest, size))
+        return Published(initialized=self.is_new)
+
+
+class MovedProgram(SigningProgram):
+    has_tag = OTHER
+
+
+class NewProgram(SigningProgram):
+    is_new = True
+
+
+@pytest.mark.parametrize("kind", [SigningProgram, NewProgram, MovedProgram])
+def test_only_what_the_daemon_pushed_is_signed(tmp_path: Path, kind: type[SigningProgram]) -> None:
+    fake = fake_docker(tmp_path / "bin", f"#!/bin/sh\necho '[\"{NAME}@{GOOD}\"]'\n")
+    told, kind.signed = Told(), []
+    environment = {"PATH": str(fake.parent), "HOME": str(tmp_path), "DOCKER_CONTENT_TRUST": "1"}
+    status = docker.drop_in(["push", f"{NAME}:v1"], kind(environment), told.output)
+    if kind is MovedProgram:
+        assert (status, kind.signed) == (1, [])
+        assert f"failed to sign {NAME}:v1: the registry's tag is {OTHER} now" in told.err
+        assert str(GOOD) in told.err
+        assert "Successfully" not in told.out
+        return
+    assert status == 0, told.err
+    assert [row[:3] for row in kind.signed] == [(NAME, "v1", GOOD)]
+    first = [f'Finished initializing "{NAME}"'] if kind.is_new else []
+    lines = ["Signing and pushing trust metadata", *first, f"Successfully signed {NAME}:v1"]
+    assert told.out.splitlines() == lines
 
 
 # Refusals in docker's words -------------------------------------------------------------------------------

@@ -22,11 +22,12 @@ from countermark.formats.tuf import (
     encode,
     envelope,
     format_time,
+    parent,
 )
-from countermark.proofs import keys
 from countermark.proofs.certificates import near_expiry
 from countermark.proofs.keys import PrivateKey
 from countermark.proofs.trusted_set import TrustedSet
+from countermark.schemes.dct.repository import canonical_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,14 +74,18 @@ class Draft:
         self._versions = dict(versions)
         self._changed: set[str] = set()
         self._before: Root | None = None  # the root that must vouch for a changed one
-        self._old_signatures: tuple[Signature, ...] = ()
 
     @classmethod
     def of(cls, trusted: TrustedSet, versions: Mapping[str, int]) -> "Draft":
-        """Begin with what is believed of a repository."""
+        """Begin with what is believed of a repository.
+
+        A file that does not count any more says at least which version comes next: the server has no lower one.
+        """
         draft = cls(versions)
+        for name, (lapsed, _) in trusted.invalid.items():
+            known = max(draft._versions.get(name, 0), lapsed.body.version if lapsed else 0)
+            draft._versions[name] = known
         draft.root = draft._before = trusted.root.body
-        draft._old_signatures = trusted.root.signatures
         draft._contents[ROOT] = trusted.root.content
         draft._snapshot = trusted.snapshot.body
         for name, file in trusted.targets.items():
@@ -181,7 +186,7 @@ class Draft:
             ids = [
                 key_id
                 for key_id in role.key_ids
-                if keys.canonical_id(body.delegation_keys[key_id]) not in canonical_ids
+                if canonical_id(body.delegation_keys[key_id]) not in canonical_ids
             ]
             return role.replace(key_ids=tuple(ids))
 
@@ -189,12 +194,17 @@ class Draft:
         self._delegate(above, body, roles, body.delegation_keys)
 
     def replace_keys(self, role: str, new: Sequence[Key]) -> None:
-        """Give a base role other keys; whoever held the old ones may sign it no more."""
+        """Give a base role other keys; whoever held the old ones may sign it no more.
+
+        Old root keys stay listed, so that a later root can still be signed for those who only know these.
+        """
         root = self._root()
         named = root.roles[role].replace(key_ids=tuple(key.id for key in new))
-        self.root = root.replace(
-            keys={**root.keys, **{key.id: key for key in new}}, roles={**root.roles, role: named}
-        )
+        roles = {**root.roles, role: named}
+        used = {key_id for found in roles.values() for key_id in found.key_ids}
+        gone = set() if role == ROOT else set(root.roles[role].key_ids) - used
+        kept = {key_id: key for key_id, key in root.keys.items() if key_id not in gone}
+        self.root = root.replace(keys={**kept, **{key.id: key for key in new}}, roles=roles)
         self._changed.add(ROOT)
         if role == TARGETS:
             self._changed.add(TARGETS)
@@ -238,17 +248,26 @@ class Draft:
             KeyAccessError: too few keys of a role are ours, or one does not open.
         """
         files: dict[str, bytes] = {}
-        root = self._root()
-        renews = bool(self._before) and near_expiry(root.expires_at, now)
-        if ROOT in self._changed or (renews and self._can_sign(ROOT, unlock)):
+        if ROOT in self._changed or (self._changed and self._renews_root(unlock, now)):
             files[ROOT] = self._sign_root(unlock, now)
         for role in sorted(self._changed - {ROOT}, key=lambda name: (name.count("/"), name)):
             body = self._next(role, self._bodies[role], now + TARGETS_LIFE)
             files[role] = self._signed(role, body, unlock)
-        snapshot_key = unlock_of(self._root(), SNAPSHOT, unlock)
-        if files and snapshot_key is not None:
-            files[SNAPSHOT] = self._sign_snapshot(files, snapshot_key, now)
+        if files and self._can_sign(SNAPSHOT, unlock):
+            files[SNAPSHOT] = self._sign_snapshot(files, unlock, now)
         return files
+
+    def _renews_root(self, unlock: Unlock, now: datetime) -> bool:
+        """Say whether the root should be renewed, and can be; that it cannot keeps nobody from signing a tag.
+
+        Notary's clients fail in a root's last six months wherever they do not hold its key.
+        """
+        if self._before is None or not near_expiry(self._before.expires_at, now):
+            return False
+        try:
+            return self._can_sign(ROOT, unlock)
+        except KeyAccessError:
+            return False
 
     def _next(self, role: str, body: Targets, end: datetime) -> Targets:
         known = max(self._versions.get(role, 0), body.version)
@@ -262,11 +281,11 @@ class Draft:
         demanded, known = self._keys_of(role)
         found = []
         for key_id in demanded.key_ids:
-            private = unlock(keys.canonical_id(known[key_id]))
+            private = unlock(canonical_id(known[key_id]))
             if private is not None:
                 found.append(private.sign(content, key_id))
         if len(found) < demanded.threshold:
-            ids = ", ".join(keys.canonical_id(known[i]) for i in demanded.key_ids)
+            ids = ", ".join(canonical_id(known[i]) for i in demanded.key_ids)
             raise KeyAccessError(
                 "could not find necessary signing keys, at least one of these keys must be"
                 f" available: {ids}",
@@ -276,7 +295,7 @@ class Draft:
 
     def _can_sign(self, role: str, unlock: Unlock) -> bool:
         demanded, known = self._keys_of(role)
-        held = [i for i in demanded.key_ids if unlock(keys.canonical_id(known[i])) is not None]
+        held = [i for i in demanded.key_ids if unlock(canonical_id(known[i])) is not None]
         return len(held) >= demanded.threshold
 
     def _keys_of(self, role: str) -> tuple[Role, Mapping[str, Key]]:
@@ -303,7 +322,7 @@ class Draft:
             old = before.roles[ROOT]
             more = 0
             for key_id in old.key_ids:
-                private = unlock(keys.canonical_id(before.keys[key_id]))
+                private = unlock(canonical_id(before.keys[key_id]))
                 if private is not None:
                     more += 1
                     if key_id not in done:
@@ -315,31 +334,23 @@ class Draft:
         self._contents[ROOT] = envelope(content, signatures)
         return self._contents[ROOT]
 
-    def _sign_snapshot(self, files: Mapping[str, bytes], key: PrivateKey, now: datetime) -> bytes:
-        root = self._root()
+    def _sign_snapshot(self, files: Mapping[str, bytes], unlock: Unlock, now: datetime) -> bytes:
+        """List what belongs together; what nobody delegates to any more is left out."""
         delegated = {r.name for body in self._bodies.values() for r in body.delegations}
+
+        def listed(name: str) -> bool:
+            # below a role that does not count now there may be some that will count again
+            return name in (ROOT, TARGETS) or name in delegated or parent(name) not in self._bodies
+
         old = self._snapshot.meta if self._snapshot else {}
-        meta = {n: m for n, m in old.items() if n in (ROOT, TARGETS) or n in delegated}
-        contents = {ROOT: self._contents[ROOT], **self._contents, **files}
-        meta |= {
-            name: FileMeta.of(content)
-            for name, content in contents.items()
-            if name in (ROOT, TARGETS) or name in delegated
-        }
+        meta = {name: entry for name, entry in old.items() if listed(name)}
+        contents = self._contents | dict(files)
+        meta |= {name: FileMeta.of(content) for name, content in contents.items() if listed(name)}
         version = max(
             self._versions.get(SNAPSHOT, 0), self._snapshot.version if self._snapshot else 0
         )
         body = Snapshot(version=version + 1, expires=format_time(now + SNAPSHOT_LIFE), meta=meta)
-        content = encode(body)
-        return envelope(content, [key.sign(content, root.roles[SNAPSHOT].key_ids[0])])
-
-
-def unlock_of(root: Root, role: str, unlock: Unlock) -> PrivateKey | None:
-    """Return the first key of a base role that we hold, None where we hold none or one would not be enough."""
-    found = root.roles[role]
-    if found.threshold != 1 or len(found.key_ids) != 1:
-        return None
-    return unlock(keys.canonical_id(root.keys[found.key_ids[0]]))
+        return self._signed(SNAPSHOT, body, unlock)
 
 
 def _empty(now: datetime) -> Targets:

@@ -173,7 +173,7 @@ class Collection:
     def canonical_ids(self, role: Role) -> tuple[str, ...]:
         """A delegation's key IDs as key files have them."""
         above = self.trusted.targets[parent(role.name)].body.delegation_keys
-        return tuple(_canonical(above[key_id]) for key_id in role.key_ids)
+        return tuple(canonical_id(above[key_id]) for key_id in role.key_ids)
 
     def signers(self) -> list[tuple[str, tuple[str, ...]]]:
         """The named signers: ``targets/NAME`` except releases, with their canonical key IDs."""
@@ -313,6 +313,14 @@ class Loader:
                 f"the trust folder cannot be written, so this will be fetched again: {error}"
             )
 
+    def adopt(self, gun: str, root: bytes) -> None:
+        """Believe the root of a repository that we have just made: its first use is ours, not a stranger's."""
+        try:
+            with self._cache.locked(gun):
+                self._cache.write(gun, {ROOT: root})
+        except (StorageError, UnavailableError) as error:
+            self._warn(f"the trust folder cannot be written: {error}")
+
     def pin(self, gun: str, collection: Collection) -> None:
         """Believe the root that a repository has now, and no other that it does not vouch for."""
         with self._cache.locked(gun):
@@ -332,7 +340,8 @@ def _digest(meta: FileMeta) -> Digest | None:
     return Digest.from_raw(raw) if len(raw) == _SHA256_BYTES else None
 
 
-def _canonical(key: Key) -> str:
+def canonical_id(key: Key) -> str:
+    """The ID under which a key file would hold this key."""
     try:
         return keys.canonical_id(key)
     except EvidenceError:  # a certificate that does not parse signs nothing, and must hide nobody

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
     Code,
     EvidenceError,
     InputError,
     KeyAccessError,
+    NotFoundError,
     RefusedError,
 )
 from countermark.core.ports import TrustPublisher, TrustServers
@@ -26,10 +28,17 @@ from countermark.formats.tuf import (
 from countermark.proofs.keys import PrivateKey
 from countermark.schemes.dct.key_ring import KeyRing
 from countermark.schemes.dct.publish import Draft, RootKeys
-from countermark.schemes.dct.repository import RELEASED, RELEASES, Collection, Loader
+from countermark.schemes.dct.repository import (
+    RELEASED,
+    RELEASES,
+    Collection,
+    Loader,
+    canonical_id,
+)
 from countermark.schemes.interface import Receipt, Statement
 
 _TRIES = 3  # when another publisher is faster
+_MOST_VERSIONS = 10_000  # of a role that was given again
 
 
 class Published(Value):
@@ -109,10 +118,10 @@ class DctPublisher:
         meta = FileMeta(length=size, hashes={"sha256": digest.raw})
         collection = self.exists(repository, now)
         if collection is None:
-            made, draft = self._initialised(repository, now)
+            draft = self._initialised(repository, now)
             draft.add_target(TARGETS, tag, meta, now)
-            self._send(repository, draft, now)
-            return made.replace(roles=(TARGETS,))
+            self._begin(repository, draft, now)
+            return Published(initialized=True, roles=(TARGETS,))
 
         def change(draft: Draft, current: Collection) -> None:
             for role in self.signable(current, tag):
@@ -146,7 +155,9 @@ class DctPublisher:
         """Take over a role's file that does not count any more, where that is safe.
 
         Docker starts such a file anew, which loses its tags and is refused by the server for ever. What we verified
-        ourselves once, or is merely expired, is safe to sign again; anything else could be an attacker's list.
+        ourselves once, or is merely expired, is safe to sign again; anything else could be an attacker's list. A
+        signer's own file begins anew instead, as its next version: what an earlier holder of the name said is not his
+        to repeat.
         """
         lapsed = collection.trusted.invalid.get(role)
         if lapsed is None or draft.body(role) is not None:
@@ -154,6 +165,8 @@ class DctPublisher:
         file, error = lapsed
         if file is None:
             raise error
+        if role != RELEASES and error.code != Code.EXPIRED:
+            return
         from hashlib import sha256  # noqa: PLC0415 - rare
 
         known = collection.memory.lapsed.get(role) == sha256(file.content).hexdigest()
@@ -179,6 +192,11 @@ class DctPublisher:
 
         def change(draft: Draft, current: Collection) -> None:
             left.clear()
+            left.update(
+                name
+                for name, (file, _) in current.trusted.invalid.items()
+                if file is not None and any(tag in file.body.targets for tag in tags)
+            )
             ours = [name for name in current.trusted.targets if self._is_ours(current, name)]
             for name, file in current.trusted.targets.items():
                 if not any(tag in file.body.targets for tag in tags):
@@ -197,7 +215,8 @@ class DctPublisher:
     def _is_ours(self, collection: Collection, role: str) -> bool:
         if role == TARGETS:
             body = collection.trusted.root.body
-            return any(self._ring.holds(i) for i in body.roles[TARGETS].key_ids)
+            known = (body.keys[key_id] for key_id in body.roles[TARGETS].key_ids)
+            return any(self._ring.holds(canonical_id(key)) for key in known)
         found = collection.delegation(role)
         return found is not None and any(
             self._ring.holds(key_id) for key_id in collection.canonical_ids(found)
@@ -219,7 +238,9 @@ class DctPublisher:
         Raises:
             InputError: a name that is no signer's. KeyAccessError: the targets key is not ours.
         """
-        if not is_delegation(f"targets/{name}"):
+        if name == RELEASES.rpartition("/")[2]:
+            raise InputError("releases is a reserved keyword, use a different signer name")
+        if not is_delegation(f"targets/{name}") or "/" in name:
             raise InputError(f"tuf: invalid role targets/{name}. invalid delegation role name")
 
         def change(draft: Draft, _current: Collection | None) -> None:
@@ -229,10 +250,10 @@ class DctPublisher:
         collection = self.exists(repository, now)
         if collection is None:
             initializing()
-            made, draft = self._initialised(repository, now)
+            draft = self._initialised(repository, now)
             change(draft, None)
-            self._send(repository, draft, now)
-            return made.replace(roles=(TARGETS,))
+            self._begin(repository, draft, now)
+            return Published(initialized=True, roles=(TARGETS,))
         return self._changed(repository, collection, change, now)
 
     def signer_keys(self, collection: Collection, name: str) -> tuple[str, ...]:
@@ -331,7 +352,7 @@ class DctPublisher:
 
     # Together ---------------------------------------------------------------------------------------
 
-    def _initialised(self, repository: Repository, now: datetime) -> tuple[Published, Draft]:
+    def _initialised(self, repository: Repository, now: datetime) -> Draft:
         """Begin a repository: the first root key or a new one, a new targets key, the server's own two keys."""
         gun = repository.name
         server = self._servers.server_for(repository)
@@ -347,7 +368,12 @@ class DctPublisher:
             snapshot=snapshot,
             timestamp=timestamp,
         )
-        return Published(initialized=True), Draft.new(given, {}, now)
+        return Draft.new(given, {}, now)
+
+    def _begin(self, repository: Repository, draft: Draft, now: datetime) -> None:
+        """Publish a new repository, and pin its root here."""
+        files = self._send(repository, draft, now)
+        self._loader.adopt(repository.name, files[ROOT])
 
     def _changed(
         self,
@@ -357,25 +383,47 @@ class DctPublisher:
         now: datetime,
     ) -> Published:
         """Change what is there, again if another publisher was faster."""
+        hidden: dict[str, int] = {}
         for attempt in range(_TRIES):
-            draft = Draft.of(collection.trusted, collection.memory.versions)
+            draft = Draft.of(collection.trusted, {**collection.memory.versions, **hidden})
             change(draft, collection)
+            roles = draft.changed
             try:
-                roles = draft.changed
                 sent = self._send(repository, draft, now)
-                return Published(roles=roles, sent=sent)
+                return Published(roles=roles, sent=bool(sent))
             except RefusedError as error:
                 if error.code != Code.VERSION_CONFLICT or attempt == _TRIES - 1:
                     raise
                 collection = self.load(repository, now)
+                hidden = {
+                    role: self._last_version(repository, role)
+                    for role in roles
+                    if role not in collection.trusted.targets and role != ROOT
+                }
         raise AssertionError("the last attempt returns or raises")
 
-    def _send(self, repository: Repository, draft: Draft, now: datetime) -> bool:
+    def _last_version(self, repository: Repository, role: str) -> int:
+        """Ask for the last version of a role that no snapshot names: an earlier holder's, before it was given again.
+
+        What it says is not looked at, only which number comes next; docker begins at 1 and is refused for ever.
+        """
+        server = self._servers.server_for(repository)
+        version = 0
+        while version < _MOST_VERSIONS:
+            try:
+                server.fetch(repository.name, f"{version + 1}.{role}", limits.METADATA_BYTES)
+            except NotFoundError:
+                break
+            version += 1
+        return version
+
+    def _send(self, repository: Repository, draft: Draft, now: datetime) -> dict[str, bytes]:
+        """Sign and publish what changed; where nothing did nothing is sent."""
         files = draft.sign(self._ring, now)
         if files:
             server: TrustPublisher = self._servers.server_for(repository)
             server.publish(repository.name, files)
-        return bool(files)
+        return files
 
 
 class DctSigner:

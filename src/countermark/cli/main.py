@@ -10,7 +10,7 @@ from countermark.core.errors import CountermarkError, InputError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import ModuleType
 
     from countermark.assembly.program import Program
@@ -36,10 +36,13 @@ def entry() -> None:
     sys.exit(main(sys.argv[1:]))
 
 
-def main(argv: "Sequence[str]") -> int:
-    """Run one command and return its exit status; nothing but the status leaves here."""
+def main(argv: "Sequence[str]", make_program: "Callable[[str], Program] | None" = None) -> int:
+    """Run one command and return its exit status; nothing but the status leaves here.
+
+    ``make_program`` makes what the command works with from the file of ``--config``; without it, this process's own.
+    """
     try:
-        return _main(list(argv))
+        return _main(list(argv), make_program)
     except BrokenPipeError:
         output.discard()
         return BROKEN_PIPE
@@ -50,7 +53,7 @@ def main(argv: "Sequence[str]") -> int:
         return INTERRUPTED
 
 
-def _main(argv: list[str]) -> int:
+def _main(argv: list[str], make_program: "Callable[[str], Program] | None") -> int:
     from countermark.assembly.program import Program
 
     out = output.standard()
@@ -58,7 +61,7 @@ def _main(argv: list[str]) -> int:
     try:
         words, options = _global_options(argv)
         debug = "--debug" in options
-        program = Program.of_process(config_file=options.get("--config", ""))
+        program = (make_program or Program.of_process)(options.get("--config", ""))
         program.is_debugging = debug
         out.colour = program.colour
         status = _run(words, options, program, out)

@@ -90,7 +90,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError:
-            return
+            _discard(self._err)
 
     def styled(self, text: str, style: str, *, err: bool = False) -> str:
         """Colour a text where its stream is a terminal that wants colour."""
@@ -135,6 +135,11 @@ def _open(stream: "TextIO | None", descriptor: int) -> "TextIO":
 
 def discard() -> None:
     """Send what is still unwritten nowhere, so that the end of the process does not try again and complain."""
-    sink = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(sink, stream.fileno())
+        _discard(stream)
+
+
+def _discard(stream: "TextIO") -> None:
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, stream.fileno())
+    os.close(sink)

@@ -29,13 +29,12 @@ def _roff(text: str) -> str:
 def _options(parser: argparse.ArgumentParser) -> list[str]:
     lines = []
     for action in parser._actions:
-        if action.help in (None, argparse.SUPPRESS) or isinstance(
-            action, argparse._SubParsersAction
-        ):
+        if action.help == argparse.SUPPRESS:
             continue
         name = ", ".join(action.option_strings) or str(action.metavar or action.dest)
-        value = f" {action.metavar}" if action.option_strings and action.metavar else ""
-        lines += [".TP", f"\\fB{_roff(name)}\\fR{_roff(value)}", _roff(str(action.help))]
+        value = "|".join(action.choices or ()) or str(action.metavar or action.dest.upper())
+        shown = f" {value}" if action.option_strings and action.nargs != 0 else ""
+        lines += [".TP", f"\\fB{_roff(name)}\\fR{_roff(shown)}", _roff(action.help or "")]
     return lines
 
 
@@ -60,7 +59,9 @@ def manual() -> str:
             f".SS {_roff(' '.join(command.words))}",
             _roff(command.help),
             ".PP",
+            ".nf",
             _roff(parser.format_usage()),
+            ".fi",
         ]
         lines += _options(parser)
         if parser.epilog:

@@ -339,6 +339,7 @@ class Craft:
         self.roots: dict[int, bytes] = {}
         self.certified: tuple[str, ...] = (owner,)  # the root's keys; each has a certificate
         self.root_threshold = 1
+        self.certificates: dict[str, Key] = {}  # others than those that everybody gets
 
     # What to change -----------------------------------------------------------------------------------
 
@@ -377,6 +378,8 @@ class Craft:
     # What comes of it ---------------------------------------------------------------------------------
 
     def certificate(self, name: str) -> Key:
+        if name in self.certificates:
+            return self.certificates[name]
         if (name, self.gun) not in _CERTIFICATES:
             made = root_certificate.issue(key(name), self.gun, self.now - timedelta(days=30))
             _CERTIFICATES[name, self.gun] = made.key

@@ -430,7 +430,10 @@ class TrustedSet:
         else:
             keys = above.body.delegation_keys
             for key_id in role.key_ids:
-                certificates.check_delegation_key(keys[key_id])
+                try:
+                    certificates.check_delegation_key(keys[key_id])
+                except MalformedError as error:  # the role's trouble, not the repository's
+                    raise ChainError(f"certificate of {role.name}: {error}") from None
             check_signatures(found, role, keys)
         _check_version(found, self._known.versions.get(role.name, 0))
         self._check_not_expired(found)

@@ -29,7 +29,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python $(PIP) install $(PROJECT) --editable .
 	@touch $@
 
-$(DEMO)/ready: requirements.lock pyproject.toml hatch_build.py $(shell find src tools -name '*.py')
+$(DEMO)/ready: requirements.lock pyproject.toml hatch_build.py $(shell find src tools -name __pycache__ -prune -o -type f -print)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/python $(PIP) install --quiet --require-hashes -r requirements.lock

@@ -59,6 +59,7 @@ class Program:
 
     def __init__(self, environment: "Mapping[str, str]", config_file: str = "") -> None:
         self.environment = environment
+        self.system_folder = SYSTEM_FOLDER
         self._config_file = config_file
         self.is_debugging = False
         self._made: dict[str, object] = {}
@@ -73,7 +74,7 @@ class Program:
         merged = {**self.environment, **changes}
         kept = {k: v for k, v in merged.items() if v or k not in changes}
         made = type(self)(kept, self._config_file)
-        made.is_debugging = self.is_debugging
+        made.is_debugging, made.system_folder = self.is_debugging, self.system_folder
         return made
 
     def _once(self, name: str, make: "Callable[[], T]") -> "T":
@@ -131,7 +132,7 @@ class Program:
         from countermark import config
 
         paths = [
-            os.path.join(folder, "config.yaml") for folder in (SYSTEM_FOLDER, self.user_folder)
+            os.path.join(folder, "config.yaml") for folder in (self.system_folder, self.user_folder)
         ]
         sources = config.load(paths, self.files.read_bytes)
         if self._config_file:
@@ -188,7 +189,7 @@ class Program:
         if named:
             return [named]
         found = [
-            os.path.join(folder, "policy.yaml") for folder in (SYSTEM_FOLDER, self.user_folder)
+            os.path.join(folder, "policy.yaml") for folder in (self.system_folder, self.user_folder)
         ]
         return [path for path in found if os.path.exists(path)]
 

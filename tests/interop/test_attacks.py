@@ -207,7 +207,9 @@ def test_files_of_different_publications(scene: Scene) -> None:
     )
     for consumer in (scene.seasoned, scene.newcomer):
         outcome = consumer.countermark("verify", "-o", "json", scene.image).refused()
-        assert codes(decision(outcome)) & {"checksum", "mixed", "rollback"}, outcome.text
+        assert codes(decision(outcome)) & {"checksum", "mixed", "rollback", "too-large"}, (
+            outcome.text
+        )
 
 
 @pytest.fixture

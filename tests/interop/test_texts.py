@@ -69,6 +69,7 @@ owner: trust inspect --pretty REPO:v1
 owner: trust inspect --pretty REPO:v9
 owner: trust inspect REPO:v1 REPO:v3.2.0
 owner: trust inspect REPO:v1 REPO-unknown
+owner: trust inspect REPO-unknown REPO:v1 REPO-other
 owner: trust inspect --pretty REPO:v1 REPO-unknown
 owner: trust inspect --pretty REPO:v1 REPO:v3.2.0
 fresh: trust inspect REPO
@@ -211,6 +212,8 @@ def _play(
         )
         if tool != "docker" and "inspect" in arguments:  # which says more than docker does
             outcome = outcome._replace(out=without_additions(outcome.out))
+        if tool != "docker":
+            outcome = outcome._replace(err=HINT.sub("", outcome.err))
         out, err = (
             normal(stream, words).replace("countermark", "docker")
             for stream in (outcome.out, outcome.err)

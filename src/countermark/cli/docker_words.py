@@ -59,10 +59,15 @@ def run_parsed(
     except CountermarkError as error:
         if error.exit_status == CountermarkError.exit_status:
             raise  # a bug of ours is told as one
-        out.foreign_error(str(error))
-        if error.hint:
-            out.foreign_error("\n".join(f"  {line}" for line in error.hint.splitlines()))
+        show_error(error, out)
         return error.exit_status if isinstance(error, DockerError) else 1
+
+
+def show_error(error: CountermarkError, out: "Output") -> None:
+    """Print docker's text, and below it, indented, what to do next."""
+    out.foreign_error(str(error))
+    for line in error.hint.splitlines():
+        out.foreign_error(f"  {line}")
 
 
 def _usage_error(message: str, parser: "Parser") -> tuple[str, int]:

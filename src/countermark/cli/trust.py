@@ -7,6 +7,7 @@ from countermark.cli.docker_words import (
     go_json,
     natural_key,
     notary_text,
+    show_error,
     store_text,
     table,
 )
@@ -66,18 +67,20 @@ def inspect(args: "argparse.Namespace", program: "Program", out: "Output") -> in
         return trust_history.show(args.images, program, out)
     if args.pretty:
         return _inspect_pretty(args.images, program, out)
-    found, failure = [], None
+    found, failures = [], []
     for image in args.images:
         try:
             reference = ImageReference.parse(image)
             found.append(_record(image, reference, _collection(reference, image, program)))
         except CountermarkError as error:
-            failure = _inspect_error(error, image, program)
-            break
+            failures.append(_inspect_error(error, image, program))
     out.result(go_json(found))
-    if failure is not None:
-        raise failure
-    return 0
+    if not failures:
+        return 0
+    *others, last = failures
+    for failure in others:  # docker names each that it could not show
+        show_error(failure, out)
+    raise last
 
 
 def _inspect_pretty(images: list[str], program: "Program", out: "Output") -> int:

@@ -12,6 +12,8 @@ from countermark.formats.tuf import parse_targets
 from countermark.proofs.keys import check_signatures
 from countermark.schemes.dct.repository import Collection
 
+_MOST_VERSIONS = 1_000  # of one role, the newest: who signs a role chooses its version number
+
 
 class Event(Value):
     """A version of a role in which a tag got a digest, or lost it (None).
@@ -31,12 +33,15 @@ class Event(Value):
 def walk(collection: Collection, server: TrustServer) -> Iterator[Event]:
     """Yield the events of every role, oldest first; versions that the server no longer has are passed over.
 
+    Of a role with very many versions, the newest thousand are looked at.
+
     Raises:
         UnavailableError, RefusedError: as the server has it.
     """
     for role, current in collection.trusted.targets.items():
         before: dict[str, Digest] = {}
-        for version in range(1, current.body.version + 1):
+        newest = current.body.version
+        for version in range(max(1, newest - _MOST_VERSIONS + 1), newest + 1):
             try:
                 got = server.fetch(collection.gun, f"{version}.{role}", limits.METADATA_BYTES)
                 file = parse_targets(got.content, role)

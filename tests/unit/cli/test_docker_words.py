@@ -108,7 +108,8 @@ def test_argument_counts(count: int, first: str) -> None:
 
 
 def test_shim_scripts_hand_everything_over() -> None:
-    from countermark.cli.shim import MARK, script
+    from countermark.assembly.drop_in import MARK
+    from countermark.cli.shim import script
 
     text = script(("/a b/it's", "-m", "countermark"), "docker-shim")
     assert text.startswith("#!/bin/sh\n" + MARK)

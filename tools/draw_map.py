@@ -23,7 +23,7 @@ def lines(folder: Path, depth: int) -> list[str]:
     found = []
     for path in sorted(folder.glob("*.py")):
         if path.name != "__init__.py" or folder == SOURCE:
-            found.append(f"{pad}{path.name:<{26 - len(pad)}}{purpose(path)}")
+            found.append(f"{pad}{path.name:<{32 - len(pad)}}  {purpose(path)}")
     folders = [p for p in folder.iterdir() if (p / "__init__.py").exists()]
     for sub in sorted(
         folders, key=lambda p: (ORDER.index(p.name) if p.name in ORDER else 99, p.name)
@@ -31,7 +31,7 @@ def lines(folder: Path, depth: int) -> list[str]:
         if depth == 0:
             found.append("")
         title = purpose(sub / "__init__.py")
-        found.append(f"{pad}{sub.name + '/':<{26 - len(pad)}}{title}")
+        found.append(f"{pad}{sub.name + '/':<{32 - len(pad)}}  {title}")
         found += lines(sub, depth + 1)
     return found
 

@@ -108,13 +108,28 @@ class LibCrypto:
         return method in ("ecdsa", "eddsa")
 
 
-def load(modules: Mapping[str, object] = sys.modules, least: int = LEAST) -> LibCrypto | None:
+_LINKED = ("_ssl", "_hashlib")  # CPython's modules that are linked with libcrypto
+
+
+def _loaded() -> Mapping[str, object]:
+    for name in _LINKED:
+        try:
+            __import__(name)
+        except ImportError:
+            continue
+        break
+    return sys.modules
+
+
+def load(modules: Mapping[str, object] | None = None, least: int = LEAST) -> LibCrypto | None:
     """Find the libcrypto of this process, None where there is none that serves.
 
-    A handle of Python's own extension module finds what it was linked with, whether beside it or into it; a Python
+    ``modules`` are those loaded; by default what a network connection loads anyway is loaded now. A handle of Python's own extension module finds what it was linked with, whether beside it or into it; a Python
     that has the module built in has the symbols in the program itself, if it exports them.
     """
-    for name in ("_ssl", "_hashlib"):
+    if modules is None:
+        modules = _loaded()
+    for name in _LINKED:
         module = modules.get(name)
         if module is None:
             continue

@@ -124,8 +124,9 @@ def _loaded() -> Mapping[str, object]:
 def load(modules: Mapping[str, object] | None = None, least: int = LEAST) -> LibCrypto | None:
     """Find the libcrypto of this process, None where there is none that serves.
 
-    ``modules`` are those loaded; by default what a network connection loads anyway is loaded now. A handle of Python's own extension module finds what it was linked with, whether beside it or into it; a Python
-    that has the module built in has the symbols in the program itself, if it exports them.
+    ``modules`` are those loaded; by default what a connection loads anyway is loaded now. A handle of Python's
+    own extension module finds what it was linked with, whether beside it or into it; a Python that has the module
+    built in has the symbols in the program itself, if it exports them.
     """
     if modules is None:
         modules = _loaded()

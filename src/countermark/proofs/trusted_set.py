@@ -295,9 +295,7 @@ class TrustedSet:
         newest = parse_root(got.content)
         try:
             judged = self._judged(newest, self.root, vouches=vouches)
-        except SignatureError as error:
-            if error.code != Code.ROOT_ROTATION:
-                raise
+        except SignatureError as error:  # root-rotation: our root's keys did not sign it
             yield from self._rotations(newest.body.version, error)
             judged = self._judged(newest, self.root, vouches=vouches)
         self.root = judged

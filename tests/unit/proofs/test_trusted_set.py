@@ -663,3 +663,82 @@ def test_modified_is_kept_of_what_came() -> None:
         "targets": NOW - timedelta(days=2),
     }
     assert set(folder.update(shelf).modified) == {"timestamp"}
+
+
+def test_an_expired_cached_root_and_a_newer_one_of_somebody_else() -> None:
+    """Then the stranger is what is told of, not the expiry."""
+    craft = good()
+    craft.days["root"] = 10
+    folder = seasoned(craft)
+    other = Craft(owner="mallory", now=NOW + timedelta(days=11)).released_by("mallory")
+    with pytest.raises(EvidenceError) as caught:
+        folder.update(other.next("root", "targets", RELEASES).shelf(), NOW + timedelta(days=11))
+    assert caught.value.code == Code.ROOT_ROTATION
+
+
+def test_a_lost_root_is_asked_for_by_its_version_and_known_by_its_hash() -> None:
+    folder, shelf = seasoned(), good().shelf()
+    folder.known = folder.known.replace(root_sha256=folder.known.judged["root"])
+    root = folder.files.pop("root")
+    folder.update(shelf)
+    assert shelf.asked[0] == "1.root"
+    assert folder.files["root"] == root
+    for stranger in (Craft(owner="mallory").shelf(), TrustShelf()):
+        del folder.files["root"]
+        with pytest.raises(
+            EvidenceError, match="the root that was believed before is lost"
+        ) as caught:
+            folder.update(stranger)
+        assert caught.value.code == Code.PIN
+        assert "trust forget" in caught.value.hint
+        folder.files["root"] = root
+
+
+def test_a_lost_root_is_not_looked_for_while_the_server_is_away() -> None:
+    folder, shelf = seasoned(), good().shelf()
+    folder.known = folder.known.replace(root_sha256=folder.known.judged["root"])
+    del folder.files["root"]
+    shelf.down = DOWN
+    with pytest.raises(UnavailableError) as caught:
+        folder.update(shelf)
+    assert caught.value is DOWN
+
+
+def test_pins_that_mean_a_certificate_which_does_not_count() -> None:
+    craft = good()
+    craft.certified = ("owner", "elsewhere")
+    craft.certificates["elsewhere"] = Craft("registry.example.test/other").certificate("elsewhere")
+    allowed = {craft.certificates["elsewhere"].id}
+    with pytest.raises(ChainError, match="unable to match any certificates") as caught:
+        Folder().update(craft.shelf(), accept=lambda *_: allowed)
+    assert caught.value.code == Code.PIN
+
+
+def test_more_delegations_than_anybody_has() -> None:
+    craft = Craft()
+    for group in range(2):
+        name = f"targets/{group}"
+        craft.delegate(name, "alice").tag(name, v1=GOOD)
+        for number in range(limits.DELEGATIONS - 100):
+            craft.delegate(f"{name}/{number}", "alice")
+    with pytest.raises(EvidenceError) as caught:
+        Folder().update(craft.shelf())
+    assert caught.value.code == Code.TOO_LARGE
+
+
+def test_what_is_not_the_next_root_is_not_believed_for_its_version() -> None:
+    folder, craft = seasoned(), good()
+    craft.rotate("owner2", also=("owner2",))
+    shelf = craft.shelf()
+    with pytest.raises(EvidenceError) as caught:
+        folder.update(shelf)
+    assert str(caught.value) == NO_ROTATION
+    assert "2.root" not in shelf.asked
+
+
+def test_an_older_cached_root_than_the_one_seen() -> None:
+    folder = seasoned(good().rotate("owner2"))
+    folder.files["root"] = good().root()
+    with pytest.raises(EvidenceError) as caught:
+        folder.update(good().rotate("owner2").shelf())
+    assert caught.value.code == Code.ROLLBACK

@@ -8,7 +8,7 @@ from countermark.core.digest import Digest
 from countermark.core.errors import EvidenceError, NotFoundError
 from countermark.core.ports import TrustServer
 from countermark.core.value import Value
-from countermark.formats.tuf import parse_targets
+from countermark.formats.tuf import TARGETS, SignedTargets, parent, parse_targets
 from countermark.proofs.keys import check_signatures
 from countermark.schemes.dct.repository import Collection
 
@@ -66,18 +66,14 @@ def walk(collection: Collection, server: TrustServer) -> Iterator[Event]:
             before = now
 
 
-def _is_signed(collection: Collection, role: str, file: "object") -> bool:
+def _is_signed(collection: Collection, role: str, file: SignedTargets) -> bool:
     root = collection.trusted.root.body
-    if role in root.roles:
-        demanded, known = root.roles[role], root.keys
-    else:
-        found = collection.delegation(role)
-        if found is None:
-            return False
-        demanded = found
-        known = collection.trusted.targets[role.rpartition("/")[0]].body.delegation_keys
+    demanded = collection.delegation(role) or root.roles[TARGETS]
+    known = root.keys
+    if role != TARGETS:
+        known = collection.trusted.targets[parent(role)].body.delegation_keys
     try:
-        check_signatures(file, demanded, known)  # type: ignore[arg-type]
+        check_signatures(file, demanded, known)
     except EvidenceError:
         return False
     return True

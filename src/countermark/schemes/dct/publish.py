@@ -66,8 +66,9 @@ class Draft:
     Nothing here is sent. Bodies that are not changed are not written again.
     """
 
-    def __init__(self, versions: Mapping[str, int]) -> None:
-        self.root: Root | None = None
+    def __init__(self, root: Root, versions: Mapping[str, int]) -> None:
+        """Begin empty; see ``of`` and ``new``."""
+        self.root = root
         self._bodies: dict[str, Targets] = {}
         self._snapshot: Snapshot | None = None
         self._contents: dict[str, bytes] = {}
@@ -81,11 +82,11 @@ class Draft:
 
         A file that does not count any more says at least which version comes next: the server has no lower one.
         """
-        draft = cls(versions)
+        draft = cls(trusted.root.body, versions)
         for name, (lapsed, _) in trusted.invalid.items():
             known = max(draft._versions.get(name, 0), lapsed.body.version if lapsed else 0)
             draft._versions[name] = known
-        draft.root = draft._before = trusted.root.body
+        draft._before = trusted.root.body
         draft._contents[ROOT] = trusted.root.content
         draft._snapshot = trusted.snapshot.body
         for name, file in trusted.targets.items():
@@ -96,10 +97,9 @@ class Draft:
     @classmethod
     def new(cls, given: RootKeys, versions: Mapping[str, int], now: datetime) -> "Draft":
         """Begin a repository: a root, and empty targets."""
-        draft = cls(versions)
         by_role = {ROOT: given.root, TARGETS: given.targets}
         by_role |= {SNAPSHOT: given.snapshot, TIMESTAMP: given.timestamp}
-        draft.root = Root(
+        root = Root(
             version=0,
             expires=format_time(now + ROOT_LIFE),
             keys={key.id: key for key in by_role.values()},
@@ -108,6 +108,7 @@ class Draft:
                 for name in BASE_ROLES
             },
         )
+        draft = cls(root, versions)
         draft._bodies[TARGETS] = _empty(now)
         draft._changed |= {ROOT, TARGETS}
         return draft
@@ -198,7 +199,7 @@ class Draft:
 
         Old root keys stay listed, so that a later root can still be signed for those who only know these.
         """
-        root = self._root()
+        root = self.root
         named = root.roles[role].replace(key_ids=tuple(key.id for key in new))
         roles = {**root.roles, role: named}
         used = {key_id for found in roles.values() for key_id in found.key_ids}
@@ -226,11 +227,6 @@ class Draft:
         if body is None:
             raise InputError(f"tuf: invalid role {role}. no valid delegated role exists")
         return body
-
-    def _root(self) -> Root:
-        if self.root is None:
-            raise InputError("there is no root")
-        return self.root
 
     def _put(self, role: str, body: Targets) -> None:
         self._bodies[role] = body
@@ -299,7 +295,7 @@ class Draft:
         return len(held) >= demanded.threshold
 
     def _keys_of(self, role: str) -> tuple[Role, Mapping[str, Key]]:
-        root = self._root()
+        root = self.root
         if role in root.roles:
             return root.roles[role], root.keys
         above = self._known(role.rpartition("/")[0])
@@ -310,7 +306,7 @@ class Draft:
 
     def _sign_root(self, unlock: Unlock, now: datetime) -> bytes:
         """Sign the root with its own keys, and with the old root's where those are others (notary: SignRoot)."""
-        root = self._root()
+        root = self.root
         known = max(self._versions.get(ROOT, 0), root.version)
         root = root.replace(version=known + 1, expires=format_time(now + ROOT_LIFE))
         content = encode(root)

@@ -383,24 +383,25 @@ class DctPublisher:
         now: datetime,
     ) -> Published:
         """Change what is there, again if another publisher was faster."""
-        hidden: dict[str, int] = {}
-        for attempt in range(_TRIES):
-            draft = Draft.of(collection.trusted, {**collection.memory.versions, **hidden})
+        versions = dict(collection.memory.versions)
+        tries = _TRIES
+        while True:
+            tries -= 1
+            draft = Draft.of(collection.trusted, versions)
             change(draft, collection)
             roles = draft.changed
             try:
                 sent = self._send(repository, draft, now)
                 return Published(roles=roles, sent=bool(sent))
             except RefusedError as error:
-                if error.code != Code.VERSION_CONFLICT or attempt == _TRIES - 1:
+                if error.code != Code.VERSION_CONFLICT or not tries:
                     raise
-                collection = self.load(repository, now)
-                hidden = {
-                    role: self._last_version(repository, role)
-                    for role in roles
-                    if role not in collection.trusted.targets and role != ROOT
-                }
-        raise AssertionError("the last attempt returns or raises")
+            collection = self.load(repository, now)
+            versions = dict(collection.memory.versions)
+            for role in roles:
+                if role not in collection.trusted.targets and role != ROOT:
+                    last = self._last_version(repository, role)
+                    versions[role] = max(versions.get(role, 0), last)
 
     def _last_version(self, repository: Repository, role: str) -> int:
         """Ask for the last version of a role that no snapshot names: an earlier holder's, before it was given again.

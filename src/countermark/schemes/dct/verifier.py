@@ -120,12 +120,12 @@ def _word_of(collection: Collection, subject: Subject, signer: DctSigner) -> Sig
 def _any_tag(collection: Collection, digest: Digest, role: str) -> SignedTag:
     """Find a tag under which a digest is signed; what ``targets/releases`` has replaced in ``targets`` is not."""
     if role:
-        rows = [collection.named(role, tag) for tag in collection.tags_of(role, digest)[:1]]
+        found = (collection.named(role, tag) for tag in collection.tags_of(role, digest))
     else:
-        rows = [row for row in collection.released_tags() if row.digest == digest]
-    for row in rows:
-        if row is not None:
-            return row
+        found = (row for row in collection.released_tags() if row.digest == digest)
+    row = next(found, None)
+    if row is not None:
+        return row
     raise EvidenceError(f"nobody signed {digest} in {collection.gun}", code=Code.UNSIGNED)
 
 

@@ -106,3 +106,17 @@ def test_the_first_root_key_or_a_new_one() -> None:
     assert stored is not None
     assert stored.id == others[0].id
     assert ring(keys)[0].of_role("alice") is None
+
+
+def test_a_broken_file_is_not_a_wrong_passphrase() -> None:
+    keys = MemoryKeys()
+    keys.put(key("alice"), "alice", passphrase="secret")
+    text = keys.files[key("alice").id].decode()
+    lines = text.splitlines()
+    middle = lines.index("") + 1
+    keys.files[key("alice").id] = "\n".join((*lines[:middle], "AAAA", lines[-1], "")).encode()
+    found, passphrases = ring(keys, "secret", "secret")
+    with pytest.raises(KeyAccessError) as caught:
+        found(key("alice").id)
+    assert caught.value.code == Code.MALFORMED
+    assert len(passphrases.requests) == 1

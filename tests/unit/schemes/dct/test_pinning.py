@@ -9,7 +9,7 @@ import pytest
 
 from countermark.core.errors import ChainError, Code, ConfigError, EvidenceError
 from countermark.core.signer import DctSigner
-from countermark.formats.tuf import SignedRoot, parse_root
+from countermark.formats.tuf import Key, SignedRoot, parse_root
 from countermark.proofs import public_files, root_certificate, trusted_root
 from countermark.schemes.dct.pinning import Acceptance, is_pinned, pinned_keys, root_key_ids
 from countermark.schemes.dct.repository import Collection, Loader
@@ -313,3 +313,15 @@ def test_a_judged_root_is_judged_again_when_its_certificate_ends() -> None:
     loader.load(GUN, craft.shelf(), NOW + timedelta(days=50))
     with pytest.raises(ChainError, match="unable to retrieve valid leaf certificates"):
         loader.load(GUN, craft.shelf(), NOW + timedelta(days=50, seconds=1))
+
+
+def test_a_root_key_without_a_certificate_is_passed_over() -> None:
+    craft = Craft()
+    odd = Key.of("ecdsa-x509", b"no certificate")
+    craft.certified = ("owner", "odd")
+    craft.certificates["odd"] = odd
+    craft.signers["root"] = ("owner",)
+    root = parse_root(craft.root())
+    assert pinned_keys(root, [odd.id], NOW) == (odd.id,)
+    assert is_pinned(root, [key("owner").id], NOW)
+    assert not is_pinned(root, [odd.id], NOW)

@@ -292,6 +292,24 @@ def test_a_new_root_is_signed_by_old_and_new_keys() -> None:
             draft.sign(ring({"owner": "owner2", "owner2": "owner"}[missing]), NOW)
 
 
+def test_one_of_several_old_root_keys_is_enough_where_one_is_demanded() -> None:
+    craft = alices()
+    craft.certified = ("spare", "owner")
+    draft = draft_of(craft)
+    new = Craft().certificate("owner2")
+    draft.replace_keys("root", [new])
+    root = parse_root(draft.sign(ring("owner", "owner2"), NOW)["root"])
+    assert [s.key_id for s in root.signatures] == [new.id, Craft().certificate("owner").id]
+
+
+def test_a_second_root_key_beside_the_first() -> None:
+    both = [Craft().certificate("owner"), Craft().certificate("owner2")]
+    draft = draft_of(alices())
+    draft.replace_keys("root", both)
+    root = parse_root(draft.sign(ring("owner", "owner2"), NOW)["root"])
+    assert [s.key_id for s in root.signatures] == [k.id for k in both], "each signs once"
+
+
 def test_a_certificate_is_renewed_for_the_same_key() -> None:
     """Trust is pinned to the certificate, so the key signs for both."""
     from countermark.proofs import root_certificate

@@ -31,6 +31,7 @@ from world import (
     OTHER,
     RELEASES,
     REPOSITORY,
+    Craft,
     FixedPassphrases,
     HostedTrust,
     MemoryCache,
@@ -606,3 +607,77 @@ def test_types(owner: Person) -> None:
     assert owner.publisher.exists(REPOSITORY, NOW) is not None
     made: Callable[[], object] = owner.load
     assert made()
+
+
+def test_what_cannot_be_believed_is_no_new_repository(owner: Person, server: HostedTrust) -> None:
+    """Else a server that shows rubbish would have its owner begin anew, with another root."""
+    owner.sign()
+    owner.cache.files[GUN, "root"] = b"rubbish"
+    owner.cache.files.pop((GUN, "countermark"), None)
+    with pytest.raises(EvidenceError):
+        owner.sign("v2")
+    assert len(server.sent) == 1
+
+
+def test_a_list_that_is_withheld_is_not_begun_anew() -> None:
+    """The server's keys could hide it, and have it replaced by an empty one."""
+    craft, keys, cache = Craft().released_by("alice"), MemoryKeys(), MemoryCache()
+    keys.put(key("alice"), "alice")
+    ring = KeyRing(keys, FixedPassphrases())
+    loader = Loader(cache, lambda _: None)
+    loader.load(GUN, craft.shelf(), NOW)
+    craft.next().withheld.add(RELEASES)
+    publisher = DctPublisher(Servers(craft.shelf()), loader, ring)
+    with pytest.raises(EvidenceError) as caught:
+        publisher.sign(REPOSITORY, "v2", OTHER, 1234, NOW)
+    assert caught.value.code == Code.FREEZE
+
+
+def test_a_name_that_was_given_again_begins_anew(owner: Person) -> None:
+    """On notary's server the file of the last holder is still listed, and is not hers to repeat."""
+    craft, keys = Craft().released_by("alice"), MemoryKeys()
+    craft.versions[ALICE] = 7
+    craft.signers[ALICE] = ("the last holder",)
+    keys.put(key("alice"), "alice")
+    sent: dict[str, bytes] = {}
+    shelf = craft.shelf()
+    shelf.publish = lambda gun, files: sent.update(files)  # type: ignore[method-assign]
+    loader = Loader(MemoryCache(), lambda _: None)
+    publisher = DctPublisher(Servers(shelf), loader, KeyRing(keys, FixedPassphrases()))
+    publisher.sign(REPOSITORY, "v2", OTHER, 1234, NOW)
+    found = parse_targets(sent[ALICE], ALICE).body
+    assert (found.version, set(found.targets)) == (8, {"v2"})
+    assert set(parse_targets(sent[RELEASES], RELEASES).body.targets) == {"v1", "v2"}
+
+
+def test_revoking_tells_of_roles_that_do_not_count_now(server: HostedTrust) -> None:
+    craft, keys = Craft().released_by("alice", "bob"), MemoryKeys()
+    craft.days[BOB] = -1
+    keys.put(key("alice"), "alice")
+    shelf = craft.shelf()
+    shelf.publish = lambda gun, files: None  # type: ignore[method-assign]
+    loader = Loader(MemoryCache(), lambda _: None)
+    publisher = DctPublisher(Servers(shelf), loader, KeyRing(keys, FixedPassphrases()))
+    assert publisher.revoke(REPOSITORY, ["v1"], NOW).left == (BOB,)
+
+
+def test_a_folder_full_of_versions_is_not_walked_for_ever(
+    owner: Person, server: HostedTrust
+) -> None:
+    from countermark.core.ports import Fetched
+    from countermark.schemes.dct import signer as module
+
+    owner.add("alice")
+    alice = Person(server).has("alice")
+    fetch = server.fetch
+
+    def endless(gun: str, name: str, max_bytes: int) -> Fetched:
+        return Fetched(content=b"") if name.endswith(f".{ALICE}") else fetch(gun, name, max_bytes)
+
+    def conflict() -> None:
+        raise RefusedError("newer", status=400, code=Code.VERSION_CONFLICT)
+
+    server.fetch, server.before = endless, conflict  # type: ignore[method-assign]
+    with pytest.raises(RefusedError):
+        alice.sign()
+    assert len(server.asked) < 3 * module._MOST_VERSIONS

@@ -271,10 +271,10 @@ class TrustedSet:
         if ROOT not in self._unchanged or until is None or until < self._now:
             from countermark.proofs import trusted_root  # noqa: PLC0415 - not on a warm start
 
-            trusted_root.check(root, None, self.gun, None, allowed)
             try:
                 self._stand(trusted_root.check(root, None, self.gun, self._now, allowed))
             except EvidenceError as error:
+                trusted_root.check(root, None, self.gun, None, allowed)
                 return error
         try:
             self._check_not_expired(root)

@@ -742,3 +742,16 @@ def test_an_older_cached_root_than_the_one_seen() -> None:
     with pytest.raises(EvidenceError) as caught:
         folder.update(good().rotate("owner2").shelf())
     assert caught.value.code == Code.ROLLBACK
+
+
+def test_a_judged_root_that_pinned_keys_did_not_sign_is_judged_again() -> None:
+    """It was believed before there was a pin, and lists the pinned certificate beside the one that signed it."""
+    craft = good()
+    craft.certified = ("owner", "mallory")
+    craft.signers["root"] = ("mallory",)
+    folder = seasoned(craft)
+    folder.known = folder.known.replace(root_until=NOW + timedelta(days=1))
+    folder.update(craft.shelf())
+    pinned = {craft.certificate("owner").id}
+    with pytest.raises(ChainError, match="failed to validate integrity of roots"):
+        folder.update(craft.shelf(), accept=lambda *_: pinned)

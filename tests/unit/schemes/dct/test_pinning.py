@@ -219,6 +219,13 @@ def test_a_cached_root_that_somebody_exchanged_is_not_the_pinned_one() -> None:
     refused(Code.PIN, lambda: load(cache, Craft().shelf()))
 
 
+def test_a_root_that_is_not_the_pinned_one_cannot_vouch_for_the_next() -> None:
+    """Mallory exchanges the cached root for hers, and serves one that hers has signed."""
+    cache, mallory = pinned_cache(), Craft(owner="mallory")
+    cache.files[GUN, "root"] = mallory.root()
+    refused(Code.PIN, lambda: load(cache, mallory.rotate("mallory's next").shelf()))
+
+
 def test_a_pin_moves_along_with_a_rotation() -> None:
     cache = pinned_cache()
     rotated = Craft().rotate("owner2")

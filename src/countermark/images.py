@@ -3,7 +3,13 @@
 import threading
 
 from countermark.core.digest import Digest
-from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
+from countermark.core.errors import (
+    Code,
+    EvidenceError,
+    InputError,
+    MalformedError,
+    NotFoundError,
+)
 from countermark.core.ports import (
     BlobSource,
     ImageSource,
@@ -93,14 +99,13 @@ class Images:
         meanwhile sees the old image or the new one.
 
         Raises:
-            InputError: no source, or a name without a tag. EvidenceError: the source is not what it says.
+            InputError: no source or a broken one, or a name without a tag. EvidenceError: its blobs are not its own.
             NotFoundError, RefusedError, UnavailableError: the registry's part.
         """
         if reference.tag is None or reference.digest is not None:
             raise InputError(f"an image is pushed under a tag: {reference.familiar}")
-        opened = self._places.open_source(source)
+        opened, content, media_type = self._opened(source)
         try:
-            content, media_type = opened.root()
             target = _RegistryTarget(self._registry, reference)
             parts = _parts(opened, content, media_type)
             self._copy(opened, target, parts, f"pushing {reference.familiar}")
@@ -113,6 +118,18 @@ class Images:
             size=len(content),
             media_type=parts[-1].media_type,
         )
+
+    def _opened(self, source: str) -> tuple[ImageSource, bytes, str]:
+        """Open a source; one that is missing or broken is a mistake in what we were told, not evidence."""
+        try:
+            opened = self._places.open_source(source)
+            try:
+                return opened, *opened.root()
+            except BaseException:
+                opened.close()
+                raise
+        except (EvidenceError, NotFoundError) as error:
+            raise InputError(f"{source}: {error}", code=error.code, hint=error.hint) from error
 
     def check_destination(self, to: str, reference: ImageReference) -> None:
         """Refuse a destination that nothing could be written to, before anything is asked of a network.

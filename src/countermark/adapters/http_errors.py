@@ -99,10 +99,11 @@ def shaking_hands(error: OSError, host: str, address: str) -> UnavailableError:
     if isinstance(error, TimeoutError):
         return UnavailableError("net/http: TLS handshake timeout")
     code = getattr(error, "verify_code", 0)
+    place = f"{host}:{address.rpartition(':')[2]}"
     if code:
         return UnavailableError(
             f"tls: failed to verify certificate: x509: {_certificate(error, code, host)}",
-            hint=f"put the CA that issued {host}'s certificate where it is looked for"
+            hint=f"put the CA that issued its certificate into ~/.docker/tls/{place}/ca.crt"
             if code not in _NAMES
             else f"ask for a certificate that names {host}",
         )

@@ -15,11 +15,13 @@ class Signatory(Value):
         keys: what makes it the same one elsewhere: fingerprints of its public keys (sha256 of the
             SubjectPublicKeyInfo, hex) or its certified identity. Two signatories that share one are one,
             since whoever holds that key can speak as both.
+        key_ids: how the scheme's own tools name those keys, for people to compare; "" nowhere decides anything.
     """
 
     scheme: str
     name: str
     keys: tuple[str, ...]
+    key_ids: tuple[str, ...] = ()
 
     def is_same_as(self, other: "Signatory") -> bool:
         """Say whether the two may be one party."""

@@ -117,7 +117,7 @@ def _vouches(claim: Claim) -> str:
     when = f", signed {_minute(claim.signed_at)}" if claim.signed_at else ""
     if when and not claim.proven_time:
         when += " (the server says)"
-    keys = ", ".join(key[:_KEY_CHARS] for key in claim.signatory.keys)
+    keys = ", ".join(key[:_KEY_CHARS] for key in claim.signatory.key_ids or claim.signatory.keys)
     first = ", root believed on first use" if claim.first_use else ""
     stale = ", from an earlier answer" if claim.stale else ""
     until = f", until {_minute(claim.expires)}" if claim.expires and claim.stale else ""
@@ -274,6 +274,7 @@ def _claim_json(claim: Claim) -> dict[str, object]:
             "scheme": claim.signatory.scheme,
             "name": claim.signatory.name,
             "keys": list(claim.signatory.keys),
+            "keyIds": list(claim.signatory.key_ids),
         },
         "digest": str(claim.digest),
         "signedAt": _time(claim.signed_at),

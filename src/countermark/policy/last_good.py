@@ -68,6 +68,7 @@ def _members(claim: Claim) -> dict[str, object]:
         "scheme": claim.signatory.scheme,
         "name": claim.signatory.name,
         "keys": claim.signatory.keys,
+        "keyIds": claim.signatory.key_ids,
         "digest": str(claim.digest),
         "signed": claim.signed_at.isoformat() if claim.signed_at else None,
         "proven": claim.proven_time,
@@ -99,7 +100,10 @@ def _claim(members: strict_json.Reader, signer: str) -> Claim:
     return Claim(
         signer=signer,
         signatory=Signatory(
-            scheme=members.text("scheme"), name=members.text("name"), keys=members.texts("keys")
+            scheme=members.text("scheme"),
+            name=members.text("name"),
+            keys=members.texts("keys"),
+            key_ids=members.texts("keyIds") if members.has("keyIds") else (),
         ),
         digest=Digest.parse(members.text("digest")),
         signed_at=_time(members.text("signed")) if members.has("signed") else None,

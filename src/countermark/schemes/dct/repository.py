@@ -204,6 +204,13 @@ class Collection:
             own = [above[key_id] for key_id in found.key_ids] if found else []
         return tuple(text for text in map(_fingerprint, own) if text)
 
+    def key_ids(self, role: str) -> tuple[str, ...]:
+        """A role's key IDs as ``trust inspect`` shows them."""
+        if role == TARGETS:
+            return self.repository_keys
+        found = self.delegation(role)
+        return self.canonical_ids(found) if found else ()
+
     def expiries(self) -> dict[str, datetime]:
         """When each role's file ends."""
         return {file.role: file.body.expires_at for file in self.trusted.files()}

@@ -154,6 +154,7 @@ def _claim(collection: Collection, signer: DctSigner, found: SignedTag, *, pinne
             scheme="dct",
             name=", ".join(_names_of(found)),
             keys=collection.fingerprints(found.role),
+            key_ids=collection.key_ids(found.role),
         ),
         digest=found.digest,
         signed_at=collection.signed_at(found.role),

@@ -15,15 +15,15 @@ two shared cores differences below 15 % are noise. Load comes over loopback from
 both.
 """
 NOTES = """
-Commands are cold: each run is a new process. *First contact* has no cached trust data. The image has two signers, one
-of whom signed it. Docker's figures are the client's own; its daemon's work shows in wall time only. Reads and
+Commands are cold: each run is a new process. *First contact* has no cached trust data. The image has two signers, who
+both signed it. Docker's figures are the client's own; its daemon's work shows in wall time only. Reads and
 publications go over 16 TLS connections that stay open; uploads are signed beforehand. Ours syncs each publication to
 disk before it is acknowledged, as PostgreSQL does; notary-server in memory keeps nothing, and stands here to compare.
 
 ## Repeat it
 
     make peers          # docker, notary, docker-registry, PostgreSQL, wrk: Debian's packages
-    make bench          # some fifteen minutes, writes this page
+    make bench          # some ten minutes, writes this page
     make bench PROFILE=quick
 """
 

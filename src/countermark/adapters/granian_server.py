@@ -164,8 +164,15 @@ def signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterat
     try:
         yield
     finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGINT)
+        # whoever serves ends now: told so once more, it must not die on its last steps (see ``ignore_signals``)
+        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+
+
+def ignore_signals() -> None:
+    """Ignore SIGTERM from here to the end of the process: the loop that heard it is closed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _allow_many_files() -> None:

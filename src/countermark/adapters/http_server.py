@@ -112,6 +112,7 @@ class HttpServer:
             try:
                 return asyncio.run(self._serve(listener, application, ready))
             finally:
+                granian_server.ignore_signals()
                 application.close()
         finally:
             log.close(2.0)

@@ -625,3 +625,29 @@ def test_cleaned(path: str, clean: str) -> None:
 
 def test_quoted() -> None:
     assert quoted("/a b/ü?#%:@") == "/a%20b/%C3%BC%3F%23%25:@"
+
+
+def test_the_same_read_many_times_is_one_line() -> None:
+    written: list[str] = []
+    log = ServerLog(written.append)
+    for path, method, status in (
+        ("/a", "GET", 200),
+        ("/b", "GET", 200),
+        ("/a", "GET", 200),
+        ("/a", "GET", 404),
+        ("/a", "GET", 404),
+        ("/a", "POST", 200),
+        ("/a", "POST", 200),
+        ("/a", "GET", 200),
+    ):
+        served = Served(method, "c")
+        served.path, served.status, served.size = path, status, 10
+        served.seconds = len(path) / 1000
+        log.served(served)
+    log.close(5.0)
+    lines = [json.loads(line) for line in "".join(written).splitlines()]
+    seen = [(x["path"], x["method"], x["status"], x["bytes"], x.get("count", 1)) for x in lines]
+    assert sum(count for *_, count in seen) == 8  # nothing is left out
+    assert ("/b", "GET", 200, 10, 1) in seen
+    assert seen.count(("/a", "GET", 404, 10, 1)) == 2  # refusals and writes each have a line
+    assert seen.count(("/a", "POST", 200, 10, 1)) == 2

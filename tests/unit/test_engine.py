@@ -35,8 +35,8 @@ from countermark.core.errors import (
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.core.signer import TrustedSigner
 from countermark.engine import Engine
+from countermark.policy.built_in import built_in
 from countermark.policy.model import Layer, Policy, Requirement, Rule
-from countermark.policy.parse import built_in
 from countermark.policy.pattern import Pattern
 from countermark.schemes.interface import Receipt, Signer, Statement
 

@@ -174,8 +174,8 @@ class Program:
         Raises:
             ConfigError: a mistake in a file; the file named is missing.
         """
+        from countermark.policy.built_in import built_in
         from countermark.policy.model import Policy
-        from countermark.policy.parse import built_in
 
         layers = [self.policy_layer(path) for path in self.policy_files(policy_file)]
         if not layers:

@@ -85,3 +85,14 @@ def format_time(moment: datetime) -> str:
     """Write a time as we do in new files: RFC 3339, UTC, no trailing zeros."""
     text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")
     return (text.rstrip("0") if "." in text else text) + "Z"
+
+
+_NEAR_MONTHS = 6
+
+
+def near_expiry(end: datetime, now: datetime) -> bool:
+    """Say whether something ends within six months, as notary counts them (``AddDate(0, 6, 0)``)."""
+    months = now.month - 1 + _NEAR_MONTHS
+    first = now.replace(year=now.year + months // 12, month=months % 12 + 1, day=1)
+    # the 31st of a short month is in the next, as in Go
+    return end < first + timedelta(days=now.day - 1)

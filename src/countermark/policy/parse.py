@@ -3,7 +3,8 @@
 from countermark.core import limits
 from countermark.core.errors import ConfigError, InputError
 from countermark.core.light import datetime, timedelta
-from countermark.core.signer import DctSigner, TrustedSigner
+from countermark.core.signer import TrustedSigner
+from countermark.policy.built_in import MOVED_TAG
 from countermark.policy.model import (
     POINTS,
     AtLeast,
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from countermark.formats.strict_yaml import Item
     from countermark.policy.parse_parties import Parties, ReadFile
 
-BUILT_IN = "content-trust"
-MOVED_TAG = ("deny", "useSigned")
 
 _LAYER_KEYS = (
     "version",
@@ -39,27 +38,6 @@ _RULE_KEYS = ("images", "require", "allow", "deny", "until", "priority", "in", "
 _EFFECTS = ("require", "allow", "deny")
 _MODES = ("enforce", "warn", "audit")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def built_in(*, moved_tag: str = "deny") -> Layer:
-    """The layer that holds where there is no file: every image signed under content trust, as docker has it.
-
-    ``moved_tag`` is COUNTERMARK_MOVED_TAG's, which counts nowhere else.
-
-    Raises:
-        ConfigError: ``moved_tag`` is no such word.
-    """
-    if moved_tag not in MOVED_TAG:
-        raise ConfigError(
-            f"COUNTERMARK_MOVED_TAG: {moved_tag[:80]!r} is none of: {', '.join(MOVED_TAG)}"
-        )
-    signer = DctSigner(name=BUILT_IN, first_use=True)
-    every = Rule(
-        images=Pattern(parts=("**",)), effect="require", requirement=Vouched(signer=signer)
-    )
-    return Layer(
-        name=BUILT_IN, rules=(every,), moved_tag=moved_tag, accept_stale=True, signers=(signer,)
-    )
 
 
 def parse(

@@ -13,7 +13,6 @@ from countermark.proofs import keys, pem, x509
 from countermark.proofs.x509 import Certificate
 
 _EARLY = timedelta(days=1)  # notary lets a certificate begin a day in the future: clocks differ
-_NEAR_MONTHS = 6
 _MAX_CHAIN = 8  # certificates between leaf and CA
 _NO_PATH = "could not validate the path to a trusted root: "
 
@@ -84,15 +83,6 @@ def is_for(certificate: Certificate, gun: str) -> bool:
     name = certificate.common_name
     prefix = name.rstrip("*")
     return name == gun or (prefix not in ("", name) and gun.startswith(prefix))
-
-
-def near_expiry(end: datetime, now: datetime) -> bool:
-    """Say whether something ends within six months, as notary counts them (``AddDate(0, 6, 0)``)."""
-    months = now.month - 1 + _NEAR_MONTHS
-    first = now.replace(year=now.year + months // 12, month=months % 12 + 1, day=1)
-    return end < first + timedelta(
-        days=now.day - 1
-    )  # the 31st of a short month is in the next, as in Go
 
 
 def bundles(root: Root) -> Mapping[str, Bundle]:

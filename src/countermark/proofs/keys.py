@@ -13,7 +13,7 @@ from countermark.core.errors import (
 )
 from countermark.core.light import Mapping
 from countermark.formats.tuf import Key, Role, Signature, Signed
-from countermark.proofs import pem, spki, x509
+from countermark.proofs import spki
 from countermark.proofs.spki import PublicKey
 
 TYPE_CHECKING = False
@@ -60,6 +60,8 @@ def public_key(key: Key) -> PublicKey:
         raise MalformedError(f"unknown type of key: {key.type[:40]!r}")
     raw = key.raw
     if key.type.endswith("-x509"):
+        from countermark.proofs import x509  # noqa: PLC0415 - not on a warm start
+
         found = x509.parse_first(raw).key
     elif is_pem(key):
         found = spki.parse(_unwrapped(raw))
@@ -76,6 +78,8 @@ def is_pem(key: Key) -> bool:
 
 
 def _unwrapped(text: bytes) -> bytes:
+    from countermark.proofs import pem  # noqa: PLC0415 - rare
+
     blocks = pem.parse(text)
     if len(blocks) != 1 or blocks[0].type != "PUBLIC KEY":
         raise MalformedError("not one public key")

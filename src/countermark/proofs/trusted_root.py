@@ -7,6 +7,7 @@ common name ``*`` are nobody's (``certificates.is_for``), and key pairs are coun
 from countermark.core.errors import ChainError, Code, SignatureError, ThresholdError
 from countermark.core.light import datetime
 from countermark.core.value import Value
+from countermark.formats.go_text import near_expiry
 from countermark.formats.tuf import ROOT, SignedRoot
 from countermark.proofs import certificates
 from countermark.proofs.keys import check_signatures
@@ -91,7 +92,7 @@ def _standing(leaves: "Mapping[str, certificates.Bundle]", now: datetime | None)
     near = (
         f"certificate with CN {bundle.leaf.common_name} is near expiry"
         for bundle in leaves.values()
-        if now is not None and certificates.near_expiry(bundle.leaf.not_after, now)
+        if now is not None and near_expiry(bundle.leaf.not_after, now)
     )
     until = min(bundle.leaf.not_after for bundle in leaves.values())
     return Standing(until=until, warnings=tuple(dict.fromkeys(near)))

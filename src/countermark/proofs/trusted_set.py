@@ -32,6 +32,7 @@ from countermark.core.errors import (
 )
 from countermark.core.light import datetime, sha256
 from countermark.core.value import Value
+from countermark.formats.go_text import near_expiry
 from countermark.formats.tuf import (
     ROOT,
     SNAPSHOT,
@@ -50,7 +51,6 @@ from countermark.formats.tuf import (
     parse_targets,
     parse_timestamp,
 )
-from countermark.proofs import certificates
 from countermark.proofs.keys import check_signatures
 
 TYPE_CHECKING = False
@@ -426,6 +426,8 @@ class TrustedSet:
         if above.role in self._unchanged and self._is_judged(found):
             self._unchanged.add(found.role)
         else:
+            from countermark.proofs import certificates  # noqa: PLC0415 - not on a warm start
+
             keys = above.body.delegation_keys
             for key_id in role.key_ids:
                 try:
@@ -487,7 +489,7 @@ class TrustedSet:
 
     def _warn_of_expiry(self) -> None:
         for found in (self.root, *self.targets.values(), self.snapshot):
-            if certificates.near_expiry(found.body.expires_at, self._now):
+            if near_expiry(found.body.expires_at, self._now):
                 text = f"{found.role} is" if found.role == ROOT else f"{found.role} metadata is"
                 self.warnings.append(f"{text} nearing expiry, you should re-sign the role metadata")
 

@@ -24,10 +24,10 @@ from countermark.core.claim import Finding, Rejection
 from countermark.core.errors import Code
 from countermark.core.reference import ImageReference
 from countermark.formats import strict_json
+from countermark.policy.built_in import built_in
 from countermark.policy.decide import decide
 from countermark.policy.explain import as_json, in_words, lines
 from countermark.policy.model import Case, Choice, Layer, Modes, Remembered, Requirement, Rule
-from countermark.policy.parse import built_in
 from countermark.policy.pattern import Pattern
 
 DAY = timedelta(days=1)
@@ -401,7 +401,12 @@ def test_the_record_is_complete() -> None:
                 "kind": "claim",
                 "counts": True,
                 "signer": "alice",
-                "signatory": {"scheme": "dct", "name": "targets/alice", "keys": [KEY], "keyIds": []},
+                "signatory": {
+                    "scheme": "dct",
+                    "name": "targets/alice",
+                    "keys": [KEY],
+                    "keyIds": [],
+                },
                 "digest": str(GOOD),
                 "signedAt": "2026-11-20T10:30:00Z",
                 "provenTime": False,
@@ -415,7 +420,12 @@ def test_the_record_is_complete() -> None:
                 "kind": "claim",
                 "counts": False,
                 "signer": "alice",
-                "signatory": {"scheme": "dct", "name": "targets/alice", "keys": [KEY], "keyIds": []},
+                "signatory": {
+                    "scheme": "dct",
+                    "name": "targets/alice",
+                    "keys": [KEY],
+                    "keyIds": [],
+                },
                 "digest": str(OTHER),
                 "signedAt": None,
                 "provenTime": False,

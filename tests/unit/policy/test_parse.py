@@ -7,8 +7,9 @@ import pytest
 from countermark.core import limits
 from countermark.core.errors import Code, ConfigError, StorageError
 from countermark.core.signer import DctSigner
+from countermark.policy.built_in import built_in
 from countermark.policy.model import AtLeast, Layer, Modes, RegistryPlace, Requirement, Vouched
-from countermark.policy.parse import built_in, parse
+from countermark.policy.parse import parse
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 PUBLIC = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n"

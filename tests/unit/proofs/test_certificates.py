@@ -21,6 +21,7 @@ from countermark.core.errors import (
     MalformedError,
 )
 from countermark.formats import tuf
+from countermark.formats.go_text import near_expiry
 from countermark.formats.tuf import Key
 from countermark.proofs import (
     certificates,
@@ -352,7 +353,7 @@ def test_delegates_keys_that_count() -> None:
     ],
 )
 def test_near_expiry(now: datetime, end: datetime, *, near: bool) -> None:
-    assert certificates.near_expiry(end, now) is near
+    assert near_expiry(end, now) is near
 
 
 # Bundles ----------------------------------------------------------------------------------------------------

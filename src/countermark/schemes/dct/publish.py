@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from countermark.core.errors import Code, InputError, KeyAccessError
 from countermark.core.value import Value
+from countermark.formats.go_text import near_expiry
 from countermark.formats.tuf import (
     BASE_ROLES,
     ROOT,
@@ -24,7 +25,6 @@ from countermark.formats.tuf import (
     format_time,
     parent,
 )
-from countermark.proofs.certificates import near_expiry
 from countermark.proofs.keys import PrivateKey
 from countermark.proofs.trusted_set import TrustedSet
 from countermark.schemes.dct.repository import canonical_id

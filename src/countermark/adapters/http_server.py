@@ -89,8 +89,10 @@ class HttpServer:
         self._stop_lock = threading.Lock()
         self._stopped = False
 
-    def run(self, ready: Ready) -> bool:
+    def run(self, ready: Ready, *, last: bool = False) -> bool:
         """Serve until SIGTERM, SIGINT or ``stop``; call ``ready`` with the address once connections are taken.
+
+        ``last``: the process ends after this, so that a second SIGTERM need not be heard any more.
 
         Returns whether all requests ended within ``drain_seconds``. Granian's threads do not survive the end of the
         interpreter: a process that has nothing else to do should leave through ``leave`` after this.
@@ -112,7 +114,8 @@ class HttpServer:
             try:
                 return asyncio.run(self._serve(listener, application, ready))
             finally:
-                granian_server.ignore_signals()
+                if last:
+                    granian_server.ignore_signals()
                 application.close()
         finally:
             log.close(2.0)

@@ -91,7 +91,7 @@ class Server:
                 self.port = address[1]
                 ready()
 
-            whole = server.run(started)
+            whole = server.run(started, last=True)
         finally:
             database.close()
         from countermark.adapters import granian_server

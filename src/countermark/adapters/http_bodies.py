@@ -37,6 +37,33 @@ def _too_large(max_bytes: int) -> InputError:
     return InputError(f"the request's body is larger than {max_bytes} bytes", code=Code.TOO_LARGE)
 
 
+async def _within(step: Awaitable[Any], seconds: float) -> Any:
+    """Wait for a step of Granian's, but no longer.
+
+    Unlike ``asyncio.wait_for``, which waits for what it has cancelled: a client that stands still is let go of at
+    once, whatever becomes of the step.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    task = asyncio.ensure_future(step)
+    try:
+        done, _ = await asyncio.wait((task,), timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    task.add_done_callback(_forgotten)
+    task.cancel()
+    raise TimeoutError
+
+
+def _forgotten(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled():
+        task.exception()  # looked at, so that nobody is told of it
+
+
 class BodyReader:
     """The event loop's end of a request body."""
 
@@ -55,7 +82,7 @@ class BodyReader:
         size = 0
         while not self.ended and size < PIECE_BYTES:
             try:
-                message = await asyncio.wait_for(self._receive(), self._idle_seconds)
+                message = await _within(self._receive(), self._idle_seconds)
             except TimeoutError:
                 raise ClientGoneError(
                     f"the client sent nothing for {self._idle_seconds:.0f} seconds",
@@ -180,7 +207,7 @@ class Sender:
             await self._send(message)
         else:
             try:
-                await asyncio.wait_for(self._send(message), self._idle_seconds)
+                await _within(self._send(message), self._idle_seconds)
             except TimeoutError:
                 raise ClientGoneError(
                     f"the client read nothing for {self._idle_seconds:.0f} seconds"

@@ -3,6 +3,7 @@
 from countermark.core.errors import ConfigError
 from countermark.core.text import harmless
 from countermark.core.value import Value
+from countermark.policy.built_in import MOVED_TAG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     Setting = str | bool | tuple[str, ...]
 
 DEFAULT = "default"
-MOVED_TAG = ("deny", "useSigned")
 
 # Each key: what it may be (path, url, word, address, flag, texts) and what it means where nobody sets it.
 KEYS: "dict[str, tuple[str, str]]" = {

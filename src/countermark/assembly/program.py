@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 SYSTEM_FOLDER = "/etc/countermark"
 # where docker and podman keep the CAs of single registries; docker's trust client has its own folder
 _CERTIFICATE_FOLDERS = ("/etc/docker/certs.d", "/etc/containers/certs.d")
-_FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))  # Go's ParseBool; all else is on
 
 
 def clock() -> datetime:
@@ -93,7 +92,10 @@ class Program:
     @property
     def content_trust_is_on(self) -> bool:
         """Whether DOCKER_CONTENT_TRUST is on, as docker reads it."""
-        return self.environment.get("DOCKER_CONTENT_TRUST", "") not in _FALSE
+        from countermark.enforce.docker_flags import parse_bool
+
+        text = self.environment.get("DOCKER_CONTENT_TRUST", "")
+        return bool(text) and parse_bool(text) is not False
 
     @property
     def home(self) -> str:
@@ -144,7 +146,8 @@ class Program:
         return config.merge((*sources, *flags))
 
     def _variables(self) -> "list[Source]":
-        from countermark.config import MOVED_TAG, Source
+        from countermark.config import Source
+        from countermark.policy.built_in import MOVED_TAG
 
         found = []
         for variable, key in (

@@ -1,7 +1,6 @@
 """``countermark serve``: a registry and a trust server on one address, with all that they keep in one folder."""
 
 import gc
-import ipaddress
 import os
 import secrets
 import sys
@@ -12,6 +11,7 @@ from countermark.adapters.blob_store import BlobStore
 from countermark.adapters.blob_uploads import UploadStore
 from countermark.adapters.database import SqlTrustStore, migrate
 from countermark.adapters.http_server import Bounds, HttpServer, Route, Services
+from countermark.adapters.http_url import is_loopback
 from countermark.adapters.manifest_store import ManifestStore
 from countermark.adapters.registry_cleaning import clean_unfinished
 from countermark.adapters.server_keys import SealedKeys
@@ -52,7 +52,7 @@ class Server:
         self.host, self.port = _address(settings.listen or DEFAULT_LISTEN)
         check_start(
             self.host,
-            loopback=_is_loopback(self.host),
+            loopback=is_loopback(self.host),
             users=bool(settings.htpasswd),
             allow_anonymous_write=settings.allow_anonymous_write,
         )
@@ -166,7 +166,7 @@ class Server:
                     f"  ~/.docker/tls/{place}/ca.crt           docker's trust client, notary, countermark",
                     f"  /etc/docker/certs.d/{place}/ca.crt     the docker daemon, skopeo, podman",
                 ]
-        if not self._settings.htpasswd and not _is_loopback(self.host):
+        if not self._settings.htpasswd and not is_loopback(self.host):
             lines.append(
                 "warning: anybody who reaches this address may publish (--allow-anonymous-write)"
             )
@@ -181,13 +181,6 @@ def _address(text: str) -> tuple[str, int]:
             f"not an address: {text[:80]!r}", hint="write HOST:PORT, as 127.0.0.1:5443"
         )
     return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 _LOG_LOCK = threading.Lock()

@@ -14,7 +14,7 @@ from countermark.core.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from countermark.assembly.program import Program
     from countermark.cli.arguments import Function, Parser
@@ -195,17 +195,3 @@ def go_json(value: object) -> str:
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
-
-
-def checked(name: str, action: "Callable[[], None]") -> None:
-    """Run an action and turn its failures into docker's text about a repository.
-
-    Raises:
-        DockerError: with that text.
-    """
-    try:
-        action()
-    except DockerError:
-        raise
-    except CountermarkError as error:
-        raise DockerError(notary_text(error, name)) from error

@@ -363,7 +363,8 @@ def test_all_else_is_dockers_byte_for_byte(
     stack.push(image)
     for words in (
         ["version"], ["--version"], ["images", "--no-trunc", "-q", repository], ["inspect", image],
-        ["image", "inspect", "-f", "{{.Id}}", image], ["history", "-q", image], ["ps", "-a"], [], ["--help"],
+        ["image", "inspect", "-f", "{{.Id}}", image], ["history", "-q", image], [], ["--help"],
+        ["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Image}} {{.Names}}"],  # the plain table tells ages
         ["inspect", "no-such"],
         ["pull", "--help"], ["run", "--help"], ["no-such-command"], ["--no-such-flag"][: 0 if trust else 1],
         ["save", image], ["info", "-f", "{{.Driver}}"], ["trust", "inspect", image], ["rmi", "no-such-image"],

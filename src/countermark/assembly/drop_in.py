@@ -89,6 +89,7 @@ class DockerCommand:
     def trust_servers(self, repository: "Repository") -> tuple[str, ...]:
         """Where the policy's rules about a repository look for who vouches for its tags; "" is docker's choice."""
         from countermark.core.reference import ImageReference
+        from countermark.core.signer import DctSigner
         from countermark.policy.model import signers_of
 
         image = ImageReference(repository=repository)
@@ -99,7 +100,7 @@ class DockerCommand:
             if rule.requirement and rule.images.replace(tag=None, digest=None).matches(image)
             for signer in signers_of(rule.requirement)
         ]
-        return tuple(dict.fromkeys(s.server for s in signers if s.scheme == "dct"))
+        return tuple(dict.fromkeys(s.server for s in signers if isinstance(s, DctSigner)))
 
     def pushed(self, reference: "ImageReference") -> "tuple[Digest, ...]":
         """Ask the daemon that this command line talks to by which digests it knows a local image in its repository.

@@ -62,6 +62,18 @@ class Code(str):
     WITHDRAWN: "Code"  # signed after its signer was last believed, or at an unproven time
     PREDICATE: "Code"  # an attestation of another kind than the one demanded
     SAME_SIGNATORY: "Code"  # one signatory stands where several different ones must
+    # cosign's evidence, one for each step that can fail (specs: cosign, 3.3)
+    IDENTITY: "Code"  # another identity or issuer than the one demanded
+    KEY_MATERIAL: "Code"  # signed with a key where a certificate is demanded, or the reverse
+    SCT: "Code"  # no certificate transparency log that we know took the certificate
+    INCLUSION: "Code"  # a log entry whose proof does not lead to the checkpoint
+    CHECKPOINT: "Code"  # a checkpoint that the log did not sign, or of another log
+    PROMISE: "Code"  # a log's promise (signed entry timestamp) that does not verify
+    ENTRY: "Code"  # a log entry about another signature, key or content
+    TIMESTAMP: "Code"  # a signed timestamp that does not verify
+    NO_TIMESTAMP: "Code"  # nothing proves when it was signed
+    ANNOTATIONS: "Code"  # the demanded annotations are missing or others
+    CONDITION: "Code"  # a predicate that does not fulfil the policy's condition
     # the policy's words
     NO_RULE: "Code"  # no rule of a layer matches
     FORBIDDEN: "Code"  # a rule denies it
@@ -76,6 +88,8 @@ class Code(str):
     NO_SPACE: "Code"
     INSECURE: "Code"
     NOT_SUPPORTED: "Code"
+    TOKEN: "Code"  # an identity token that is not believed
+    DUPLICATE: "Code"  # the log has this entry already
 
     @property
     def value(self) -> str:

@@ -39,5 +39,82 @@ class DctSigner(Value):
         return "dct"
 
 
+class Identity(Value):
+    """A certified identity that is believed: who, and who says so.
+
+    A text is compared exactly; a pattern is RE2 and has to match the whole (cosign's searches, and so takes
+    ``https://github.com/org-evil/`` for ``https://github.com/org``). Each of the two needs one of both.
+
+    Attributes:
+        subject, subject_pattern: the certificate's subject alternative name.
+        issuer, issuer_pattern: the OpenID issuer in its Fulcio extensions.
+        extensions: further Fulcio extensions that must have exactly this text: (last number of the OID, text).
+    """
+
+    subject: str = ""
+    subject_pattern: str = ""
+    issuer: str = ""
+    issuer_pattern: str = ""
+    extensions: tuple[tuple[int, str], ...] = ()
+
+    def _check(self) -> None:
+        for what, text, pattern in (
+            ("subject", self.subject, self.subject_pattern),
+            ("issuer", self.issuer, self.issuer_pattern),
+        ):
+            if bool(text) == bool(pattern):
+                raise ConfigError(f"an identity needs its {what}, exactly or as a pattern")
+
+
+class CosignSigner(Value):
+    """A key holder or certified identity that signs with cosign; exactly one of ``key``, ``identity`` and ``ca``.
+
+    Attributes:
+        name: the name in the policy, or "" for one written in place.
+        key: a public key, PEM.
+        identity: who a certificate of the trusted root's authorities must be for.
+        ca: PEM texts of the certificates of an own authority, without Fulcio; ``ca_subject`` is then the subject
+            alternative name that the leaf must have ("" leaves it open: anyone whom that authority certified).
+        trusted_root: a trusted_root.json of its own, as text; "" for the configured one.
+        annotations: what the signed statement must say besides: (name, value).
+        predicate: the predicate type of the attestation demanded; "" for a signature.
+        condition: CEL over the attestation's statement (``predicate``, ``predicateType``, ``subject``), "" for none.
+        repository: the repository that a simple-signing payload must name, "" to leave it open (as cosign does).
+        accept_unlogged: why no transparency log has to have it; "" demands one.
+        accept_uncertified: why no certificate transparency log has to have the certificate; "" demands one.
+        timestamped: a signed timestamp is demanded even where a log proves the time.
+        threshold: of the evidence found, so many distinct logs have to have it.
+        not_after: what was signed later, or at an unproven time, does not count.
+    """
+
+    name: str
+    key: str = ""
+    identity: Identity | None = None
+    ca: tuple[str, ...] = ()
+    ca_subject: str = ""
+    trusted_root: str = ""
+    annotations: tuple[tuple[str, str], ...] = ()
+    predicate: str = ""
+    condition: str = ""
+    repository: str = ""
+    accept_unlogged: str = ""
+    accept_uncertified: str = ""
+    timestamped: bool = False
+    threshold: int = 1
+    not_after: datetime | None = None
+
+    def _check(self) -> None:
+        if (bool(self.key), self.identity is not None, bool(self.ca)).count(True) != 1:
+            raise ConfigError(
+                f"signer {self.name!r} needs exactly one of a key, an identity and a certificate authority",
+                hint="write cosign: {key: FILE}, {issuer: …, subject: …} or {ca: FILE}",
+            )
+
+    @property
+    def scheme(self) -> str:
+        """The scheme that answers for this signer."""
+        return "cosign"
+
+
 # Each scheme's kind of signer is added here when it comes.
-TrustedSigner = DctSigner
+TrustedSigner = DctSigner | CosignSigner

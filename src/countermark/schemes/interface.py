@@ -22,6 +22,8 @@ class Verifier(Protocol):
     ) -> tuple[Finding, ...]:
         """Ask about all of a scheme's signers that a rule names, so that evidence is fetched once.
 
+        Signers of other schemes are left alone.
+
         Raises:
             UnavailableError: the signers could not be asked about; the engine makes silences of it.
         """

@@ -38,6 +38,7 @@ def load(text: str, *, knows_namespaces: bool = False) -> Layer:
 
 def one_signer(text: str) -> DctSigner:
     (signer,) = load(f"version: 1\nsigners:\n  a: {text}\n").signers
+    assert isinstance(signer, DctSigner)
     return signer
 
 

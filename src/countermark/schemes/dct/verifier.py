@@ -33,8 +33,9 @@ class DctVerifier:
         A server that gives no answer, where the cache may not stand for it, makes silences of its own signers only.
         """
         found: list[Finding] = []
-        for url in dict.fromkeys(signer.server for signer in signers):
-            group = [signer for signer in signers if signer.server == url]
+        ours = _ours(signers)
+        for url in dict.fromkeys(signer.server for signer in ours):
+            group = [signer for signer in ours if signer.server == url]
             found += self._group(subject, url, group, now)
         return tuple(found)
 
@@ -61,8 +62,9 @@ class DctVerifier:
             EvidenceError, UnavailableError, RefusedError: as their evidence has it.
         """
         digests: set[Digest] = set()
-        for url in dict.fromkeys(signer.server for signer in signers):
-            group = [signer for signer in signers if signer.server == url]
+        ours = _ours(signers)
+        for url in dict.fromkeys(signer.server for signer in ours):
+            group = [signer for signer in ours if signer.server == url]
             server = self._servers.server_for(reference.repository, url)
             collection = self._loader.load(reference.repository.name, server, now, group)
             for signer in group:
@@ -72,6 +74,10 @@ class DctVerifier:
         if len(digests) != 1:
             raise NotFoundError(f"no one digest is signed for {reference.familiar}")
         return digests.pop()
+
+
+def _ours(signers: Sequence[TrustedSigner]) -> list[DctSigner]:
+    return [signer for signer in signers if isinstance(signer, DctSigner)]
 
 
 def _about(collection: Collection, subject: Subject, signer: DctSigner, now: datetime) -> Finding:

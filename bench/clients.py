@@ -48,7 +48,7 @@ def rows(stack: Stack, profile: Profile) -> list[Row]:
                 say(f"  {title}, {state}")
                 # the daemon's own work in a pull is not in docker's CPU time and memory, only in its wall time
                 found += _compare(
-                    f"{title}, {state}", goal, launcher, profile,
+                    f"{title}, {state}", None if forget else goal, launcher, profile,
                     _command([stack.countermark, *ours], person["countermark"], forget=forget),
                     _command([cli, *theirs], person["docker"], forget=forget),
                 )  # fmt: skip
@@ -81,7 +81,12 @@ def _command(words: list[Path | str], person: Person, *, forget: bool) -> Comman
 
 
 def _compare(
-    what: str, goal: float, launcher: Launcher, profile: Profile, ours: Command, theirs: Command
+    what: str,
+    goal: float | None,
+    launcher: Launcher,
+    profile: Profile,
+    ours: Command,
+    theirs: Command,
 ) -> list[Row]:
     own, peer = in_turns(
         profile.client_runs, 2, lambda: launcher.run(ours), lambda: launcher.run(theirs)

@@ -1,5 +1,5 @@
 """Run as ``python -m countermark``."""
 
-from countermark.cli.main import entry
+from countermark.cli.start import entry
 
 entry()

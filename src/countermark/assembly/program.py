@@ -463,7 +463,7 @@ class Program:
     @property
     def own_command(self) -> tuple[str, ...]:
         """How a script calls us: -P, or a countermark in the working directory would run; -c is faster than -m."""
-        return (sys.executable, "-P", "-c", "from countermark.cli.main import entry; entry()")
+        return (sys.executable, "-P", "-c", "from countermark.cli.start import entry; entry()")
 
     def absolute(self, path: str) -> str:
         """A path from the working directory, made absolute."""

@@ -28,7 +28,7 @@ _EXIT = (
 
 
 def entry() -> None:
-    """Run as the program: the installed command and ``python -m countermark`` come here.
+    """Run the words of this process; ``cli/start.py`` comes here.
 
     What is made while modules load lives until the end, so looking for garbage meanwhile only costs time.
     """

@@ -27,7 +27,7 @@ from countermark.schemes.dct.signer import Published
 
 GOOD, OTHER = Digest.of(b"good"), Digest.of(b"other")
 NAME = "registry.example.test/pay"
-ENTRY = (sys.executable, "-P", "-c", "from countermark.cli.main import entry; entry()")
+ENTRY = (sys.executable, "-P", "-c", "from countermark.cli.start import entry; entry()")
 FAKE = """#!/bin/sh
 for word in "$0" "$@"; do printf '[%s]' "$word"; done
 printf '%s' "trust=$DOCKER_CONTENT_TRUST"; echo to stderr >&2; cat; exit 42

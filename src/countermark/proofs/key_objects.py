@@ -4,10 +4,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
     decode_dss_signature,
     encode_dss_signature,
 )
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from countermark.core.errors import Code, KeyAccessError
 from countermark.proofs.spki import PublicKey
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _RSA_BITS = 3072  # of new keys; notary takes 2048 and more
 _PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
+Hash = SHA256 | SHA384 | SHA512
+HASHES: dict[str, Hash] = {"sha256": SHA256(), "sha384": SHA384(), "sha512": SHA512()}
 
 
 def verify(key: PublicKey, method: str, message: bytes, signature: bytes) -> bool:
@@ -34,6 +37,47 @@ def verify(key: PublicKey, method: str, message: bytes, signature: bytes) -> boo
             public.verify(signature, message, _PSS, SHA256())
         elif method == "rsapkcs1v15" and isinstance(public, rsa.RSAPublicKey):
             public.verify(signature, message, padding.PKCS1v15(), SHA256())
+        else:
+            return False
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def verify_message(
+    key: PublicKey, method: str, hash_name: str, message: bytes, signature: bytes
+) -> bool:
+    """Check a signature as ``LibCrypto.verify_message`` does, under the same conditions."""
+    return _verify_hashed(key, method, (hash_name, HASHES[hash_name]), message, signature)
+
+
+def verify_digest(
+    key: PublicKey, method: str, hash_name: str, digest: bytes, signature: bytes
+) -> bool:
+    """Check a signature as ``LibCrypto.verify_digest`` does, under the same conditions."""
+    hashing = (hash_name, Prehashed(HASHES[hash_name]))
+    return _verify_hashed(key, method, hashing, digest, signature)
+
+
+def _verify_hashed(
+    key: PublicKey,
+    method: str,
+    hashing: "tuple[str, Hash | Prehashed]",
+    content: bytes,
+    signature: bytes,
+) -> bool:
+    name, hasher = hashing
+    try:
+        public = serialization.load_der_public_key(key.der)
+        if method == "ecdsa" and isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(signature, content, ec.ECDSA(hasher))
+        elif method == "eddsa" and isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(signature, content)
+        elif method == "rsapss-any" and isinstance(public, rsa.RSAPublicKey):
+            salted = padding.PSS(mgf=padding.MGF1(HASHES[name]), salt_length=padding.PSS.AUTO)
+            public.verify(signature, content, salted, hasher)
+        elif method == "rsapkcs1v15" and isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, content, padding.PKCS1v15(), hasher)
         else:
             return False
     except (InvalidSignature, ValueError, UnsupportedAlgorithm):

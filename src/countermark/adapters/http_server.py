@@ -101,7 +101,9 @@ class HttpServer:
             InputError: the address cannot be had, or plain HTTP was asked for on one that is not loopback.
             ConfigError: certificate or key cannot be used.
         """
-        # loads Granian, for those who serve only
+        # loads Granian and its event loop, for those who serve only
+        import uvloop  # noqa: PLC0415
+
         from countermark.adapters import granian_server, http_application  # noqa: PLC0415
         from countermark.adapters.http_log import ServerLog  # noqa: PLC0415
 
@@ -112,7 +114,7 @@ class HttpServer:
                 self._services, self._bounds, self._clock, log
             )
             try:
-                return asyncio.run(self._serve(listener, application, ready))
+                return uvloop.run(self._serve(listener, application, ready))
             finally:
                 if last:
                     granian_server.ignore_signals()

@@ -85,6 +85,15 @@ class RegistryClient:
         content, media_type, _ = self._fetched(reference)
         return content, media_type
 
+    def tagged(self, repository: Repository, tag: str) -> tuple[bytes, str]:
+        """Fetch what a tag points to now: its bytes and its media type.
+
+        Raises:
+            As ``resolve``.
+        """
+        content, media_type, _ = self._fetched(ImageReference(repository=repository, tag=tag))
+        return content, media_type
+
     def _fetched(self, wanted: ImageReference) -> tuple[bytes, str, Digest]:
         call = self._manifest_call(wanted, "GET")
         answer = self._requests.answer(wanted.repository, call, 200)
@@ -128,6 +137,18 @@ class RegistryClient:
                 yield piece
         if left or seen.hexdigest() != digest.hex:
             raise _wrong_digest(f"blob of {repository.name}", digest)
+
+    def blob(self, repository: Repository, digest: Digest, size: int) -> bytes:
+        """Fetch a small blob whole.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: see core/ports. EvidenceError: its digest or size is wrong.
+        """
+        call = Call(method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True)
+        content = self._requests.answer(repository, call, 200).content
+        if len(content) != size or not digest.matches(content):
+            raise _wrong_digest(f"blob of {repository.name}", digest)
+        return content
 
     # Lists ------------------------------------------------------------------------------------------
 

@@ -76,6 +76,13 @@ UPLOAD_CHUNK_BYTES = 32 * MIB  # of a large blob, held in memory so that it can 
 UPLOAD_WHOLE_BYTES = 128 * MIB  # blobs up to here go in one request
 UPLOAD_RESUMES = 3  # of one chunk
 
+# Signatures beside an image (cosign) -----------------------------------------------------------------
+SIGNATURES_PER_IMAGE = (
+    1_000  # looked at; the rest is told of. cosign: 1,000 layers, any number of referrers
+)
+SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. cosign: 128 MiB
+SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
+
 # Key files -----------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1 * MIB  # docker reads 1 MiB of a public key
 KDF_ITERATIONS = 10_000_000  # the most that a foreign key file may ask of us

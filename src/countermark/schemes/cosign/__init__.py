@@ -1,0 +1,1 @@
+"""Cosign, with keys or keyless."""

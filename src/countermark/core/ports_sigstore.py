@@ -29,6 +29,14 @@ class SigningKey(Protocol):
         """
         ...
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign what has this digest under the hash that belongs to the key; Ed25519 keys make Ed25519ph (SHA-512).
+
+        Raises:
+            As ``sign``; KeyAccessError also where the keeper takes whole messages only (``not-supported``).
+        """
+        ...
+
 
 class ServiceKeys(Protocol):
     """The private keys of a Sigstore that we host; its thief signs as that service."""

@@ -3,7 +3,7 @@
 ECDSA signatures are ASN.1 DER, RSA ones PKCS#1 v1.5 (or PSS where the caller says so), Ed25519 is pure over a message
 and Ed25519ph (RFC 8032, 5.1) over a digest. Which method belongs to a key is fixed here and never taken from a
 signature; which hash, the key says: SHA-256 for P-256 and RSA, SHA-384 for P-384, SHA-512 for P-521. Another one
-counts only where the caller names it: cosign 3 verifies keys on every curve with SHA-256, and certificates name their own.
+counts only where the caller names it: cosign 3 verifies keys on every curve with SHA-256.
 
 Source: sigstore ``pkg/signature/algorithm_registry.go``, protobuf-specs ``PublicKeyDetails`` (specs: cosign, 2d).
 """
@@ -77,6 +77,11 @@ def verify_digest(
     return _checker().verify_digest(key, method, chosen, digest, signature)
 
 
+def accepts(key: PublicKey) -> bool:
+    """Say whether any signature of a key can count: its curve, or its size, is one that Sigstore uses."""
+    return key.bits in _RSA_BITS if key.kind == "rsa" else bool(_own_hash(key))
+
+
 def hash_for(key: PublicKey) -> str:
     """Return the hash that belongs to a key: ``sha256``, ``sha384`` or ``sha512`` (Ed25519's, for Ed25519ph).
 
@@ -102,14 +107,14 @@ def _may_use(key: PublicKey, hash_name: str) -> bool:
 def _method(key: PublicKey, signature: bytes, *, pss: bool) -> str:
     """The method of a key, "" where key or signature is not accepted."""
     if key.kind == "rsa":
-        if key.bits not in _RSA_BITS or len(signature) != (key.bits + 7) // 8:
+        if not accepts(key) or len(signature) != (key.bits + 7) // 8:
             return ""
         return "rsapss-any" if pss else "rsapkcs1v15"
     if pss:
         return ""
     if key.kind == "ed25519":
         return "eddsa" if len(signature) == _ED25519_BYTES else ""
-    return "ecdsa" if key.curve in _CURVE_HASHES and _is_ecdsa(signature, key.bits) else ""
+    return "ecdsa" if accepts(key) and _is_ecdsa(signature, key.bits) else ""
 
 
 def _is_ecdsa(signature: bytes, bits: int) -> bool:

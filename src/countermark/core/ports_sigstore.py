@@ -3,7 +3,8 @@
 Errors are as ``core/ports.py`` says.
 """
 
-from countermark.core.light import Sequence
+from countermark.core.light import Mapping, Sequence, datetime
+from countermark.core.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,4 +56,115 @@ class ServiceKeys(Protocol):
 
     def put(self, name: str, private: bytes) -> None:
         """Keep a key durably; one of this name must not be there yet."""
+        ...
+
+
+class Conditions(Protocol):
+    """Judges the policy's conditions (CEL) on attestations, within a budget of time and memory."""
+
+    def objection(self, condition: str, statement: bytes) -> str:
+        """Say why a statement (JSON) does not fulfil a condition, "" where it does.
+
+        Raises:
+            ConfigError: the condition cannot be read. UnavailableError: nothing here can judge it.
+        """
+        ...
+
+
+class Principal(Value):
+    """Whom an identity token names, and what a certificate will say of them.
+
+    Attributes:
+        name: the subject alternative name: an address, a URI, or ``user!domain``.
+        kind: of name: ``email``, ``uri`` or ``username`` (an otherName).
+        challenge: the text that the holder of the new key signs to prove its possession.
+        issuer: who vouches for the name; also in extensions 1 and 8.
+        extensions: Fulcio's, by number below 1.3.6.1.4.1.57264.1, in order; 1, 8 and 24 (``sub``) are among them.
+        token_id: the token's ``jti``, "" where it has none.
+    """
+
+    name: str
+    kind: str
+    challenge: str
+    issuer: str
+    extensions: Mapping[int, str]
+    token_id: str = ""
+
+
+class BelievedIssuer(Value):
+    """One line of what a certificate authority says of the issuers it believes.
+
+    ``url`` may hold ``*`` where ``is_pattern``; ``challenge_claim`` is what its tokens' holders sign.
+    """
+
+    url: str
+    audience: str
+    kind: str
+    challenge_claim: str
+    is_pattern: bool = False
+    subject_domain: str = ""
+    trust_domain: str = ""
+    accepts_unverified_email: bool = False
+
+
+class IdentityTokens(Protocol):
+    """Says whom an identity token names, if it is believed at all."""
+
+    def check(self, token: str, now: datetime) -> Principal:
+        """Check a token and read its principal; whether it was shown before is not looked at.
+
+        Raises:
+            EvidenceError: ``token``, it is not believed; the reason is for our own log only.
+            UnavailableError: its issuer's keys cannot be had now.
+        """
+        ...
+
+    def issuers(self) -> Sequence[BelievedIssuer]:
+        """List the issuers that are believed."""
+        ...
+
+
+class IssuerDocuments(Protocol):
+    """The public documents of OpenID issuers: discovery and keys. What is fetched comes from where the URL says."""
+
+    def fetch(self, url: str, max_bytes: int) -> bytes:
+        """Fetch a JSON document; no redirect leads to another host.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError: as ``core/ports.py`` says. EvidenceError: ``too-large``.
+        """
+        ...
+
+
+class Account(Value):
+    """Somebody who may ask our own issuer for identity tokens.
+
+    Attributes:
+        name: an e-mail address, or a plain name; what tokens say.
+        password_hash: bcrypt's.
+        is_program: it signs in with its name and password only, never on a page.
+    """
+
+    name: str
+    password_hash: str
+    is_program: bool = False
+
+
+class UserStore(Protocol):
+    """The accounts of our own issuer. Whoever can write here signs in as anybody; a reader may guess passwords."""
+
+    def accounts(self) -> Sequence[Account]:
+        """Return all accounts in the order of their names, as they are now.
+
+        Raises:
+            StorageError: they cannot be read. ConfigError: what is there is not a list of accounts.
+        """
+        ...
+
+    def put(self, account: Account, *, replace: bool = False) -> bool:
+        """Keep an account durably; False, and nothing happened, where one of its name is there and may not be replaced."""
+        ...
+
+    def remove(self, name: str) -> bool:
+        """Remove an account; False where there is none of this name."""
         ...

@@ -82,6 +82,9 @@ SIGNATURES_PER_IMAGE = (
 )
 SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. cosign: 128 MiB
 SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
+CONDITION_CHARS = 8 * KIB  # of one condition on an attestation
+CONDITION_SECONDS = 5.0  # to judge one; an SBOM of 1,000 packages takes 0.02
+CONDITION_BYTES = 1024 * MIB  # of memory to judge one in, the interpreter's own mappings included
 
 # Key files -----------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1 * MIB  # docker reads 1 MiB of a public key

@@ -75,11 +75,13 @@ class CosignSigner(Value):
         identity: who a certificate of the trusted root's authorities must be for.
         ca: PEM texts of the certificates of an own authority, without Fulcio; ``ca_subject`` is then the subject
             alternative name that the leaf must have ("" leaves it open: anyone whom that authority certified).
-        trusted_root: a trusted_root.json of its own, as text; "" for the configured one.
+        trusted_root: a trusted_root.json of its own, as text; ``public`` for the public Sigstore's, "" for the
+            configured one.
         annotations: what the signed statement must say besides: (name, value).
         predicate: the predicate type of the attestation demanded; "" for a signature.
         condition: CEL over the attestation's statement (``predicate``, ``predicateType``, ``subject``), "" for none.
-        repository: the repository that a simple-signing payload must name, "" to leave it open (as cosign does).
+        claims: what the signed statement must name beside the digest: ``repository`` (the image's), ``exact`` (its
+            repository and tag), or ``ignore`` to leave it open (as cosign does).
         accept_unlogged: why no transparency log has to have it; "" demands one.
         accept_uncertified: why no certificate transparency log has to have the certificate; "" demands one.
         timestamped: a signed timestamp is demanded even where a log proves the time.
@@ -96,7 +98,7 @@ class CosignSigner(Value):
     annotations: tuple[tuple[str, str], ...] = ()
     predicate: str = ""
     condition: str = ""
-    repository: str = ""
+    claims: str = "ignore"
     accept_unlogged: str = ""
     accept_uncertified: str = ""
     timestamped: bool = False

@@ -157,6 +157,7 @@ class RegistryPlace(Value):
         login: ``docker-config`` where the logins of docker's configuration may be used, ``none`` where not; "" where
             it does not say.
         realms: hosts of token servers that may see the login, beside the registry's own.
+        signatures: the repository where cosign's signatures of all these images lie; "" for each image's own.
         line: where it stands in its file.
     """
 
@@ -165,6 +166,7 @@ class RegistryPlace(Value):
     ca: str = ""
     login: str = ""
     realms: tuple[str, ...] = ()
+    signatures: str = ""
     line: int = 0
 
     def contains(self, repository: Repository) -> bool:
@@ -252,6 +254,20 @@ class Policy(Value):
         """Say where a repository really is; the longest scope decides. None where no file says so."""
         found = [p for layer in self.layers for p in layer.registries if p.contains(repository)]
         return max(found, key=lambda place: len(place.scope), default=None)
+
+    def signatures_of(self, repository: Repository) -> Repository:
+        """Say in which repository cosign's signatures of an image lie: its own, unless a file says otherwise."""
+        found = [
+            p
+            for layer in self.layers
+            for p in layer.registries
+            if p.signatures and p.contains(repository)
+        ]
+        place = max(found, key=lambda place: len(place.scope), default=None)
+        if place is None:
+            return repository
+        registry, _, path = place.signatures.partition("/")
+        return Repository(registry=registry, path=path)
 
 
 def _all_signers(layer: Layer) -> "Iterator[TrustedSigner]":

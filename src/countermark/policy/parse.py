@@ -19,6 +19,8 @@ from countermark.policy.pattern import Pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from countermark.formats.strict_yaml import Item
     from countermark.policy.parse_parties import Parties, ReadFile
 
@@ -33,6 +35,7 @@ _LAYER_KEYS = (
     "signers",
     "rules",
     "registries",
+    "trust",
 )
 _RULE_KEYS = ("images", "require", "allow", "deny", "until", "priority", "in", "mode")
 _EFFECTS = ("require", "allow", "deny")
@@ -41,7 +44,12 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse(
-    content: bytes, *, file: str, read_file: "ReadFile", knows_namespaces: bool = False
+    content: bytes,
+    *,
+    file: str,
+    read_file: "ReadFile",
+    knows_namespaces: bool = False,
+    check_condition: "Callable[[str], None] | None" = None,
 ) -> Layer:
     """Read a policy file.
 
@@ -50,6 +58,7 @@ def parse(
         file: its name, for messages and as the layer's name.
         read_file: reads another file that the policy names, by the path as written there; None: no such file.
         knows_namespaces: whether the point that loads it knows a namespace, so that ``in:`` can be obeyed.
+        check_condition: raises ConfigError for a condition that cannot be read; without it who judges one finds out.
 
     Raises:
         ConfigError: anything that is wrong, unknown, or not implemented, with file, line and path.
@@ -59,23 +68,32 @@ def parse(
     from countermark.policy.parse_parties import Parties  # noqa: PLC0415
 
     document = parse_yaml(content, file)
-    return _FileParser(Parties(read_file), knows_namespaces=knows_namespaces).layer(document)
+    reader = _FileParser(Parties(read_file), check_condition, knows_namespaces=knows_namespaces)
+    return reader.layer(document)
 
 
 class _FileParser:
     """Reads one file; the signers that it names are known to its rules."""
 
-    def __init__(self, parties: "Parties", *, knows_namespaces: bool) -> None:
-        self._parties = parties
+    def __init__(
+        self,
+        parties: "Parties",
+        check_condition: "Callable[[str], None] | None",
+        *,
+        knows_namespaces: bool,
+    ) -> None:
+        self._parties, self._check_condition = parties, check_condition
         self._knows_namespaces = knows_namespaces
         self._signers: dict[str, TrustedSigner] = {}
 
     def layer(self, document: "Item") -> Layer:
-        members = document.object(_LAYER_KEYS, ("trust", "platforms", "replaces"))
+        members = document.object(_LAYER_KEYS, ("platforms", "replaces"))
         if "version" not in members:
             document.refuse("version is missing", "begin the file with version: 1")
         if members["version"].content is True or members["version"].content != 1:
             members["version"].refuse("this program reads version: 1 of the language")
+        if "trust" in members:
+            self._parties.read_trust(members["trust"])
         for name, item in (members["signers"].members() if "signers" in members else {}).items():
             self._signers[name] = self._parties.signer(item, _name(item, name))
         layer = Layer(
@@ -156,8 +174,8 @@ class _FileParser:
         if not isinstance(item.content, dict):
             return Vouched(signer=self._named(item))
         members = item.members()
-        if "attested" in members:
-            item.object((), ("attested", "by", "where"))
+        if "attested" in members or "by" in members or "where" in members:
+            return self._attested(item)
         if "any" in members:
             return self._threshold(item.object(("any",))["any"], item, 1)
         if "atLeast" in members or "of" in members:
@@ -182,11 +200,30 @@ class _FileParser:
         signer = self._parties.signer(item, f"{item.file} {item.path}", also=("until",))
         return Vouched(signer=signer, until=until)
 
+    def _attested(self, item: "Item") -> Requirement:
+        """Read ``{attested: TYPE, by: SIGNER, where: CEL, until: …}``."""
+        from countermark.policy.parse_cosign import attested  # noqa: PLC0415 - with the heavy half
+
+        members = item.object(("attested", "by", "where", "until"))
+        if "attested" not in members or "by" not in members:
+            item.refuse("attested and by go together", "write {attested: URI, by: SIGNER}")
+        until = _time(members["until"]) if "until" in members else None
+        return attested(item, self._named(members["by"]), until, self._check_condition)
+
     def _threshold(self, parts: "Item", item: "Item", count: int) -> Requirement:
         found = tuple(self._requirement(part) for part in parts.items())
         # a signatory counts once, so the same signer twice could never both be met
         if len(set(found)) != len(found):
             item.refuse("the same part stands here twice")
+        if 1 < count < len(found):
+            from countermark.policy.parse_cosign import who_could_be_two  # noqa: PLC0415 - with the heavy half
+
+            name = who_could_be_two(found)
+            if name:
+                item.refuse(
+                    f"{name} alone could make two of these, by signing and attesting",
+                    "let nobody stand here twice",
+                )
         return found[0] if len(found) == 1 else AtLeast(count=count, parts=found)
 
     def _named(self, item: "Item") -> TrustedSigner:

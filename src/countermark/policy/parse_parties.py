@@ -6,6 +6,7 @@ from countermark.core.errors import CountermarkError, InputError
 from countermark.core.reference import Repository
 from countermark.core.signer import DctSigner, TrustedSigner
 from countermark.formats.strict_yaml import Item
+from countermark.policy import parse_cosign
 from countermark.policy.model import RegistryPlace
 
 TYPE_CHECKING = False
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     ReadFile = Callable[[str], bytes | None]
 
 # Schemes of the language; a signer has exactly one of them.
-SCHEMES = ("dct",)
-LATER_SCHEMES = ("cosign", "notation", "gpg")
+SCHEMES = ("dct", "cosign")
+LATER_SCHEMES = ("notation", "gpg")
 SIGNER_KEYS = (*SCHEMES, "notAfter")
 
 _HEX = frozenset("0123456789abcdef")
@@ -28,18 +29,38 @@ _TIME_HINT = "write 2027-03-31, or 2027-03-31T12:00:00Z"
 
 
 class Parties:
-    """Reads signers and registries of one file; ``read_file`` takes a path as written there, None: no such file."""
+    """Reads signers and registries of one file; ``read_file`` takes a path as written there, None: no such file.
+
+    Attributes:
+        trust: the file's own trusted root for those who sign with cosign (``trust: {sigstore: …}``), "" for none.
+    """
 
     def __init__(self, read_file: "ReadFile") -> None:
         self._read_file = read_file
+        self.trust = ""
+
+    def read_trust(self, item: Item) -> None:
+        """Read ``trust: {sigstore: FILE}`` before any signer, for those that name none of their own."""
+        members = item.object(("sigstore",))
+        if not members:
+            item.refuse("nothing is trusted here", "write trust: {sigstore: trusted_root.json}")
+        self.trust = parse_cosign.trusted_root(members["sigstore"], self)
 
     def signer(self, item: Item, name: str, also: tuple[str, ...] = ()) -> TrustedSigner:
         """Read ``{dct: {...}, notAfter: ...}``; ``also`` are keys that the caller reads."""
         members = item.object((*SIGNER_KEYS, *also), LATER_SCHEMES)
-        if "dct" not in members:
-            item.refuse("a signer needs its scheme", "write dct: {root: …}")
-        not_after = members.get("notAfter")
-        return self._dct(members["dct"], name, time(not_after) if not_after else None)
+        schemes = [scheme for scheme in SCHEMES if scheme in members]
+        if len(schemes) != 1:
+            item.refuse(
+                "a signer needs its scheme, and only one",
+                "write dct: {root: …} or cosign: {key: …}",
+            )
+        (scheme,) = schemes
+        end = members.get("notAfter")
+        not_after = time(end) if end else None
+        if scheme == "cosign":
+            return parse_cosign.cosign_signer(members[scheme], name, self, not_after)
+        return self._dct(members[scheme], name, not_after)
 
     def _dct(self, item: Item, name: str, not_after: datetime | None) -> DctSigner:
         members = item.object(("root", "role", "server"), ("claims", "trust"))
@@ -75,14 +96,16 @@ class Parties:
             return text
         if len(text) == 64 and _HEX.issuperset(text.lower()):
             return text.lower()
-        return self._pem(item)
+        return self.pem(
+            item, "a root is a PEM file, PEM text, a key ID of 64 hex digits, or first-use"
+        )
 
-    def _pem(self, item: Item) -> str:
-        """Take PEM text that stands here, or in the file that is named here."""
+    def pem(self, item: Item, hint: str = "") -> str:
+        """Take PEM text that stands here, or in the file that is named here; ``hint`` says what may stand here."""
         text = item.text()
         where = "this text"
         if "-----BEGIN" not in text:
-            where, text = text, self._file(item)
+            where, text = text, self.file_text(item, hint)
         if "PRIVATE KEY-----" in text:
             item.refuse(
                 f"{where[:200]} is a private key", "a policy names public keys and certificates"
@@ -91,14 +114,12 @@ class Parties:
             item.refuse(f"{where[:200]} has no certificate and no public key in PEM form")
         return text
 
-    def _file(self, item: Item) -> str:
+    def file_text(self, item: Item, hint: str) -> str:
+        """Take the text of the file that is named here."""
         try:
             content = self._read_file(item.text())
             if content is None:
-                item.refuse(
-                    f"no such file: {item.text()[:200]}",
-                    "a root is a PEM file, PEM text, a key ID of 64 hex digits, or first-use",
-                )
+                item.refuse(f"no such file: {item.text()[:200]}", hint)
             return content.decode("utf-8")
         except UnicodeDecodeError:
             item.refuse(f"{item.text()[:200]} is not text")
@@ -109,9 +130,12 @@ class Parties:
 
     def registry(self, item: Item, scope: str) -> RegistryPlace:
         """Read where a registry, or a part of it, really is."""
-        members = item.object(("at", "ca", "login", "realms"), ("signatures",))
+        members = item.object(("at", "ca", "login", "realms", "signatures"))
         if not members:
-            item.refuse("nothing is said about this registry", "write at:, ca:, login: or realms:")
+            item.refuse(
+                "nothing is said about this registry",
+                "write at:, ca:, login:, realms: or signatures:",
+            )
         name = scope.replace("index.docker.io", "docker.io", 1) if "/" not in scope else scope
         _check_place(item, scope)
         at = ""
@@ -121,14 +145,16 @@ class Parties:
         return RegistryPlace(
             scope=name,
             at=at,
-            ca=self._certificates(members["ca"]) if "ca" in members else "",
+            ca=self.certificates(members["ca"]) if "ca" in members else "",
             login=members["login"].word(("docker-config", "none")) if "login" in members else "",
             realms=_hosts(members["realms"]) if "realms" in members else (),
+            signatures=_repository(members["signatures"]) if "signatures" in members else "",
             line=item.line,
         )
 
-    def _certificates(self, item: Item) -> str:
-        text = self._pem(item)
+    def certificates(self, item: Item) -> str:
+        """Take certificates, PEM."""
+        text = self.pem(item, "a CA is a PEM file, or PEM text")
         if "-----BEGIN CERTIFICATE-----" not in text:
             item.refuse("a CA is a certificate, in PEM form")
         return text
@@ -142,6 +168,17 @@ def _hosts(item: Item) -> tuple[str, ...]:
             part.refuse(f"{host[:80]!r} is no host name", "write the token server's host alone")
         hosts.append(host)
     return tuple(hosts)
+
+
+def _repository(item: Item) -> str:
+    registry, slash, path = item.text().partition("/")
+    try:
+        return Repository(registry=registry, path=path if slash else "").name
+    except InputError:
+        item.refuse(
+            f"{item.text()[:200]!r} is no repository",
+            "write HOST[:PORT]/PATH, where all signatures lie",
+        )
 
 
 def _role(item: Item) -> str:

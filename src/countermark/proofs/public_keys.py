@@ -5,11 +5,9 @@ Source: sigstore ``pkg/cryptoutils/publickey.go`` (specs: cosign, 2d; observed, 
 
 from countermark.core import limits
 from countermark.core.errors import Code, MalformedError
-from countermark.proofs import der, pem, signatures, spki
+from countermark.proofs import pem, signatures, spki
 from countermark.proofs.pem import Block
 from countermark.proofs.spki import PublicKey
-
-_RSA_ALGORITHM = der.sequence(der.oid("1.2.840.113549.1.1.1"), der.tlv(der.NULL))
 
 
 def parse(text: bytes) -> PublicKey:
@@ -25,7 +23,7 @@ def parse(text: bytes) -> PublicKey:
     if first.type == "PUBLIC KEY":
         content = first.content
     elif first.type == "RSA PUBLIC KEY":  # PKCS 1: the numbers alone
-        content = der.sequence(_RSA_ALGORITHM, der.bits(first.content))
+        content = spki.encode_rsa(first.content)
     else:
         raise MalformedError(
             f"unknown Public key PEM file type: {first.type[:60]}. Are you passing the correct public key?"

@@ -11,6 +11,7 @@ Source: sigstore ``pkg/signature/algorithm_registry.go``, protobuf-specs ``Publi
 from countermark.core.errors import Code, MalformedError
 from countermark.core.light import Mapping
 from countermark.core.value import Value
+from countermark.proofs import der
 from countermark.proofs.der import DerReader
 from countermark.proofs.spki import PublicKey
 
@@ -128,6 +129,14 @@ def _is_ecdsa(signature: bytes, bits: int) -> bool:
     except MalformedError:
         return False
     return 0 < r < 1 << bits and 0 < s < 1 << bits
+
+
+def ecdsa_of_raw(raw: bytes) -> bytes:
+    """Write r and s, which tokens and clouds put beside each other, as ASN.1."""
+    half = len(raw) // 2
+    return der.sequence(
+        der.integer(int.from_bytes(raw[:half])), der.integer(int.from_bytes(raw[half:]))
+    )
 
 
 def checker(library: "LibCrypto | None") -> "Checker":

@@ -112,3 +112,21 @@ def of_ed25519(raw: bytes) -> PublicKey:
         MalformedError: not 32 bytes.
     """
     return parse(der.sequence(der.sequence(der.tlv(der.OID, _ED25519)), der.bits(raw)))
+
+
+def encode_ecdsa(curve: str, point: bytes) -> bytes:
+    """Write a SubjectPublicKeyInfo of a curve's name and an uncompressed point; ``parse`` says whether it is good.
+
+    Raises:
+        MalformedError: an unknown curve.
+    """
+    for oid, (name, _) in CURVES.items():
+        if name == curve:
+            algorithm = der.sequence(der.tlv(der.OID, _EC), der.tlv(der.OID, oid))
+            return der.sequence(algorithm, der.bits(point))
+    raise MalformedError("ECDSA key on an unknown curve")
+
+
+def encode_rsa(numbers: bytes) -> bytes:
+    """Write a SubjectPublicKeyInfo of an RSAPublicKey (RFC 8017, A.1.1); ``parse`` says whether it is good."""
+    return der.sequence(der.sequence(der.tlv(der.OID, _RSA), der.tlv(der.NULL)), der.bits(numbers))

@@ -90,6 +90,31 @@ CONDITION_BYTES = 1024 * MIB  # of memory to judge one in, the interpreter's own
 KEY_FILE_BYTES = 1 * MIB  # docker reads 1 MiB of a public key
 KDF_ITERATIONS = 10_000_000  # the most that a foreign key file may ask of us
 
+# Identity tokens and our own issuer of them ------------------------------------------------------------
+TOKEN_CHARS = 16 * KIB  # GitHub's have 2 KiB; Go reads 1 MiB of headers
+TOKEN_HEADER_BYTES = 1 * KIB  # of it
+DISCOVERY_BYTES = 256 * KIB  # an issuer's discovery document
+KEY_SET_BYTES = 256 * KIB  # an issuer's keys; with X.509 chains in them Entra's have 20 KiB
+KEY_SET_KEYS = 100
+KEY_SET_SECONDS = 3_600.0  # for so long they are not asked for again
+KEY_SET_REFRESH_SECONDS = 60.0  # nor sooner than this for a key that is not among them
+KEY_SET_STALE_SECONDS = 86_400.0  # and for so long they count while the issuer is out of reach
+ISSUERS_KNOWN = 1_000  # whose keys are remembered: patterns let a token name any. Fulcio: 100
+ISSUER_FETCHES = 4  # at once
+FORM_BYTES = 32 * KIB  # a form, as browsers and programs send it to the issuer
+FORM_FIELDS = 64
+FORM_FIELD_CHARS = 4 * KIB  # one value of it
+CODES = 10_000  # authorization codes on their way
+DEVICES = 10_000  # devices that wait for somebody to let them in
+DEVICES_PER_CLIENT = 100  # of one address, which may be a whole company's
+USER_CODE_GUESSES = 20  # wrong codes of devices from one address, in USER_CODE_GUESS_SECONDS
+USER_CODE_GUESS_SECONDS = 60.0
+PASSWORD_GUESSES = (
+    100  # wrong passwords for one account from anywhere in an hour (NIST SP 800-63B: 100)
+)
+PASSWORD_GUESS_SECONDS = 3_600.0
+REDEEMED_CODES = 10_000  # remembered, so that a second use is noticed
+
 # Policy and configuration (the operator's own, yet an importer or a stranger may have written them) ----
 POLICY_BYTES = 1 * MIB
 POLICY_RULES = 10_000  # loading compares rules of equal rank with each other

@@ -162,7 +162,7 @@ class UserStore(Protocol):
         ...
 
     def put(self, account: Account, *, replace: bool = False) -> bool:
-        """Keep an account durably; False, and nothing happened, where one of its name is there and may not be replaced."""
+        """Keep an account durably; False, and nothing happened, where one of its name may not be replaced."""
         ...
 
     def remove(self, name: str) -> bool:

@@ -7,6 +7,11 @@ Verifying is written out in Python here: everything in it is public, so that how
 from countermark.core.errors import Code, KeyAccessError
 from countermark.core.light import sha512
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
 DIGEST_BYTES = 64
 KEY_BYTES = 32
 
@@ -42,14 +47,13 @@ def verify(public: bytes, digest: bytes, signature: bytes) -> bool:
     return _encoded(_sum_of_multiples(number, _BASE, challenge, negated)) == commitment
 
 
-def sign(seed: bytes, digest: bytes) -> bytes:
-    """Sign what has this SHA-512 digest with a private key's 32 bytes.
+def sign(seed: bytes, digest: bytes, bindings: "ModuleType | None" = None) -> bytes:
+    """Sign what has this SHA-512 digest with a private key's 32 bytes; ``bindings`` stand in for PyNaCl's.
 
     Raises:
         KeyAccessError: ``not-supported``, this machine's libsodium was built without what is needed.
     """
-    from nacl import bindings as sodium  # noqa: PLC0415 - only where such a key signs
-
+    sodium: Any = bindings or _bindings()
     if not sodium.has_crypto_scalarmult_ed25519 or not sodium.has_crypto_core_ed25519:
         raise KeyAccessError("libsodium lacks Ed25519's arithmetic", code=Code.NOT_SUPPORTED)
     hashed = sha512(seed).digest()
@@ -66,7 +70,13 @@ def sign(seed: bytes, digest: bytes) -> bytes:
     commitment = base(nonce)
     challenge = _challenge(commitment, public, digest).to_bytes(KEY_BYTES, "little")
     product = sodium.crypto_core_ed25519_scalar_mul(challenge, secret)
-    return commitment + sodium.crypto_core_ed25519_scalar_add(nonce, product)
+    return bytes(commitment + sodium.crypto_core_ed25519_scalar_add(nonce, product))
+
+
+def _bindings() -> "ModuleType":
+    from nacl import bindings  # noqa: PLC0415 - only where such a key signs
+
+    return bindings
 
 
 def _challenge(commitment: bytes, public: bytes, digest: bytes) -> int:

@@ -13,9 +13,9 @@ since ``ssl`` reads it.
 import ctypes
 import sys
 from _thread import allocate_lock
-from collections.abc import Mapping
 from ctypes import byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
 
+from countermark.core.light import Mapping
 from countermark.proofs import der
 from countermark.proofs.spki import PublicKey
 
@@ -127,11 +127,11 @@ class LibCrypto:
             if not context or lib.EVP_PKEY_verify_init(context) != 1:
                 return False
             kind = self._hash(hash_name)
-            if lib.EVP_PKEY_CTX_set_signature_md(context, kind) <= 0:
-                return False
             given = (signature, len(signature), digest, len(digest))
-            return self._padded(c_void_p(context), method, kind) and bool(
-                lib.EVP_PKEY_verify(context, *given) == 1
+            return bool(
+                lib.EVP_PKEY_CTX_set_signature_md(context, kind) > 0
+                and self._padded(c_void_p(context), method, kind)
+                and lib.EVP_PKEY_verify(context, *given) == 1
             )
         finally:
             lib.EVP_PKEY_CTX_free(context)

@@ -125,10 +125,12 @@ class IdentityTokens(Protocol):
 
 
 class IssuerDocuments(Protocol):
-    """The public documents of OpenID issuers: discovery and keys. What is fetched comes from where the URL says."""
+    """The public documents of OpenID issuers: discovery and keys."""
 
-    def fetch(self, url: str, max_bytes: int) -> bytes:
-        """Fetch a JSON document; no redirect leads to another host.
+    def fetch(self, url: str, max_bytes: int, ca_certificates: str = "") -> bytes:
+        """Fetch a JSON document from where the URL says: no redirect is followed.
+
+        ``ca_certificates`` (PEM) are believed for this server besides the system's.
 
         Raises:
             NotFoundError, RefusedError, UnavailableError: as ``core/ports.py`` says. EvidenceError: ``too-large``.

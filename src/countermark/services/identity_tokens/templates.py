@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from countermark.core.errors import Code, EvidenceError, InputError
 from countermark.core.value import Value
 
-_WORD = re.compile(r'\s*(?:([().])(?![A-Za-z_])|\.([A-Za-z_]\w*)|"([^"\\{}]*)"|([a-z]+))')
+_WORD = re.compile(r'\s*(?:([()]|\.(?![A-Za-z_]))|\.([A-Za-z_]\w*)|"([^"\\{}]*)"|([a-z]+))')
 _DEPTH = 8
 
 

@@ -78,9 +78,7 @@ class Logins:
 
     def _ask(self, helper: str, server: str) -> Login | None:
         """Run ``docker-credential-<helper> get`` (docker/docker-credential-helpers): the server in, JSON out."""
-        program = f"docker-credential-{helper}"
-        if not _HELPER_CHARS.issuperset(helper):
-            raise UnavailableError(f"not the name of a credential helper: {helper[:80]!r}")
+        program = helper_program(helper)
         try:
             finished = self._run((program, "get"), given=server.encode("utf-8"))
             if finished.status:
@@ -92,6 +90,17 @@ class Logins:
         except CountermarkError as error:
             # never what it printed: that may be half a secret
             raise UnavailableError(f"error getting credentials: {error}") from None
+
+
+def helper_program(helper: str) -> str:
+    """The program of a credential helper, by the name that a configuration file has for it.
+
+    Raises:
+        UnavailableError: it is no such name.
+    """
+    if not _HELPER_CHARS.issuperset(helper):
+        raise UnavailableError(f"not the name of a credential helper: {helper[:80]!r}")
+    return f"docker-credential-{helper}"
 
 
 def _helped(output: bytes) -> Login | None:

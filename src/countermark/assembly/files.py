@@ -26,6 +26,10 @@ class Files:
         """Write a file that only its owner may read."""
         storage.write(path, content)
 
+    def write_public(self, path: str, content: bytes) -> None:
+        """Write a file that everybody may read."""
+        storage.write(path, content, mode=0o644)
+
     def write_executable(self, path: str, text: str) -> None:
         """Write a script that everybody may run."""
         storage.write(path, text.encode(), mode=0o755)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from countermark.adapters.registry_map import RegistryPlace
     from countermark.adapters.terminal import Terminal
     from countermark.adapters.trust_folder import CachedMetadata, PrivateKeys
+    from countermark.assembly.cosign import Cosign
     from countermark.assembly.files import Files
     from countermark.assembly.server import Server
     from countermark.config import Config, Source
@@ -405,6 +406,24 @@ class Program:
             sys.stdout.flush()
 
         return self._once("terminal", lambda: Terminal(self.environment, 0, show))
+
+    def standard_input(self, max_bytes: int) -> bytes:
+        """Read standard input whole.
+
+        Raises:
+            InputError: there is more of it.
+        """
+        content = sys.stdin.buffer.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise InputError(f"more than {max_bytes} bytes on standard input")
+        return content
+
+    @property
+    def cosign(self) -> "Cosign":
+        """What cosign's commands are made of."""
+        from countermark.assembly.cosign import Cosign
+
+        return self._once("cosign", lambda: Cosign(self))
 
     # Images and services --------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ COMMANDS: tuple[Command, ...] = (
     _command("shim install", "shim", "install", "make docker obey content trust through us"),
     _command("shim remove", "shim", "remove", "take the shims away again"),
     _command("shim status", "shim", "status", "say which shims are installed"),
+    _command("cosign", "cosign.main", "cosign", "cosign's commands, in cosign's words", raw=True),
     _command("completion", "completion", "completion", "print a shell completion script"),
     _command("docker-shim", "docker", "drop_in", "the drop-in docker", hidden=True, raw=True),
     _command("docker-plugin", "docker", "plugin", "the docker CLI plugins", hidden=True, raw=True),

@@ -12,6 +12,7 @@
 import os
 import sys
 
+from countermark.core.errors import InputError
 from countermark.core.text import harmless
 from countermark.formats import strict_json
 
@@ -33,6 +34,27 @@ class Output:
 
     def __init__(self, out: "TextIO", err: "TextIO", *, colour: bool = False) -> None:
         self._out, self._err, self.colour = out, err, colour
+
+    def into(self, path: str) -> "Output":
+        """The same with results going into a file, made or emptied now.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        try:
+            file = open(path, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - open until ``close``
+        except OSError as error:
+            raise InputError(f"open {path}: {(error.strerror or '').lower()}") from None
+        return Output(file, self._err, colour=self.colour)
+
+    def close(self) -> None:
+        """Close the file that results go into.
+
+        Raises:
+            LostError: what was written last cannot be.
+        """
+        self.flush()
+        self._out.close()
 
     def result(self, line: str = "") -> None:
         """Print a line of the result; the caller has made foreign text harmless."""

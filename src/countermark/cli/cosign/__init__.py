@@ -1,0 +1,1 @@
+"""cosign's commands in cosign's words: flags, texts, exit codes."""

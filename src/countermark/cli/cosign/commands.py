@@ -1,0 +1,89 @@
+"""Every command of cosign that we speak: its words, its flags, where its function is."""
+
+from countermark.cli.cosign import flags
+from countermark.cli.cosign.words import Flag
+from countermark.core.value import Value
+
+
+class Command(Value):
+    """A command: ``function(words, program, out)`` in ``module`` of this package.
+
+    ``arguments`` are the fewest and most words besides flags (-1: any number). ``deprecated`` is said first.
+    """
+
+    words: tuple[str, ...]
+    module: str
+    function: str
+    flags: tuple[Flag, ...]
+    help: str
+    usage: str
+    arguments: tuple[int, int] = (1, 1)
+    deprecated: str = ""
+
+
+def _command(  # noqa: PLR0913, PLR0917 - one row of a table
+    words: str,
+    place: str,
+    own: tuple[Flag, ...],
+    help_text: str,
+    usage: str = "IMAGE",
+    arguments: tuple[int, int] = (1, 1),
+    deprecated: str = "",
+) -> Command:
+    module, _, function = place.partition(".")
+    return Command(
+        words=tuple(words.split()),
+        module=module,
+        function=function,
+        flags=(*own, *flags.GLOBAL),
+        help=help_text,
+        usage=usage,
+        arguments=arguments,
+        deprecated=deprecated,
+    )
+
+
+_ANY, _NONE = (0, -1), (0, 0)
+
+COMMANDS = (
+    _command(
+        "generate-key-pair",
+        "keys.generate",
+        flags.GENERATE_KEY_PAIR,
+        "make a key pair",
+        "[k8s://NAMESPACE/NAME]",
+        _ANY,
+    ),
+    _command(
+        "import-key-pair",
+        "keys.import_pair",
+        flags.IMPORT_KEY_PAIR,
+        "import a private key",
+        "",
+        _ANY,
+    ),
+    _command("public-key", "keys.public", flags.PUBLIC_KEY, "print a key's public half", "", _ANY),
+    _command("tree", "images.tree", flags.TREE, "show what lies beside an image"),
+    _command(
+        "triangulate",
+        "images.triangulate",
+        flags.TRIANGULATE,
+        "say where an image's signatures of the old format lie",
+        deprecated=_REMOVED.format(
+            "triangulate", "`oras discover` or `cosign tree` to show referring artifacts"
+        ),
+    ),
+    _command("login", "about.login", flags.LOGIN, "log in to a registry", "REGISTRY"),
+    _command("env", "about.env", flags.ENV, "print the variables that count", "", _NONE),
+    _command("version", "about.version", flags.VERSION, "print the version", "", _ANY),
+)
+
+
+def find(words: "list[str]") -> "tuple[Command | None, list[str]]":
+    """Find the command that the words begin with, and the words that remain."""
+    for count in (2, 1):
+        head = tuple(words[:count])
+        for command in COMMANDS:
+            if command.words == head:
+                return command, words[count:]
+    return None, words

@@ -1,0 +1,212 @@
+"""The edge of cosign's commands: help, errors in cosign's form, deadlines, results into a file."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from countermark.adapters.password_prompt import PasswordPrompt
+from countermark.assembly.cosign import Cosign
+from countermark.assembly.program import Program
+from countermark.cli.cosign.commands import COMMANDS
+from countermark.cli.cosign.main import Deadline, help_of, overview
+from countermark.cli.cosign.words import CosignError
+from countermark.cli.main import main
+
+Play = Callable[..., tuple[int, str, str]]
+NOBODY = os.open(os.devnull, os.O_RDONLY)
+
+
+class Alone(Program):
+    """A program whose standard input is what the test gives."""
+
+    source = NOBODY
+
+    @property
+    def cosign(self) -> Cosign:
+        made = super().cosign
+        made._made.setdefault(
+            "prompt", PasswordPrompt(self.environment, self.source, lambda _: None)
+        )
+        return made
+
+
+@pytest.fixture
+def play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Play]:
+    descriptors: list[int] = []
+
+    def run(*argv: str, typed: bytes | None = None, **environment: str) -> tuple[int, str, str]:
+        home = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
+        program = Alone(home | environment)
+        if typed is not None:
+            source, to = os.pipe()
+            descriptors.append(source)
+            os.write(to, typed)
+            os.close(to)
+            program.source = source
+        status = main(["cosign", *argv], lambda _: program)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    yield run
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def both(text: str) -> str:
+    return f"Error: {text}\nerror during command execution: {text}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("nosuch",), 'unknown command "nosuch" for "cosign"\nRun \'cosign --help\' for usage.'),
+        (("public-key", "--nosuch"), "unknown flag: --nosuch"),
+        (("login",), "accepts 1 arg(s), received 0"),
+        (("env", "more"), 'unknown command "more" for "cosign env"'),
+        (("generate-key-pair", "foo"), "could not parse scheme, use <scheme>://<ref> format"),
+        (
+            ("public-key",),
+            "exactly one of: key reference (--key), or hardware token (--sk) must be provided",
+        ),
+        (("import-key-pair",), "read .: is a directory"),
+        (("import-key-pair", "--key", "none"), "open none: no such file or directory"),
+        (("public-key", "--key", "none"), "open none: no such file or directory"),
+        (("public-key", "--key", "env://NOT"), "loading URL: env var $NOT not found"),
+    ],
+)
+def test_errors_stand_twice_as_cosign_has_them(
+    play: Play, words: tuple[str, ...], text: str
+) -> None:
+    status, out, err = play(*words)
+    assert (status, out) == (1, "")
+    assert err.startswith(both(text))
+
+
+def test_help(play: Play) -> None:
+    for words in ([], ["--help"], ["help"]):
+        status, out, err = play(*words)
+        assert (status, err) == (0, "")
+        assert out == overview([])
+    for words in (["public-key", "--help"], ["help", "public-key"], ["public-key", "-h"]):
+        status, out, err = play(*words)
+        assert (status, err) == (0, "")
+        assert "--outfile VALUE" in out
+        assert "--sk" not in out
+
+
+def test_every_command_has_help() -> None:
+    for command in COMMANDS:
+        assert help_of(command).startswith(f"cosign {' '.join(command.words)}: ")
+        assert "has been deprecated" not in help_of(command)
+
+
+def test_keys_are_made_and_read(play: Play, tmp_path: Path) -> None:
+    prefix = str(tmp_path / "pair")
+    status, out, err = play("generate-key-pair", "--output-key-prefix", prefix, COSIGN_PASSWORD="p")
+    assert (status, out) == (0, "")
+    assert err == f"Private key written to {prefix}.key\nPublic key written to {prefix}.pub\n"
+    assert Path(f"{prefix}.key").stat().st_mode & 0o777 == 0o600
+    assert Path(f"{prefix}.pub").stat().st_mode & 0o777 == 0o644
+    public = Path(f"{prefix}.pub").read_text()
+    assert play("public-key", "--key", f"{prefix}.key", typed=b"p") == (0, public, "")
+    status, out, err = play(
+        "public-key", "--key", f"{prefix}.key", "--outfile", f"{prefix}.again", COSIGN_PASSWORD="p"
+    )
+    assert (status, out) == (0, "")
+    assert Path(f"{prefix}.again").read_text() == public
+    assert play("public-key", "--key", f"{prefix}.key", COSIGN_PASSWORD="x")[2] == both(
+        "decrypt: encrypted: decryption failed"
+    )
+    assert play("public-key", "--key", f"{prefix}.pub", COSIGN_PASSWORD="x")[2].startswith(
+        both("unsupported pem type: PUBLIC KEY")
+    )
+
+
+def test_keys_are_not_written_over_unasked(play: Play, tmp_path: Path) -> None:
+    prefix = str(tmp_path / "pair")
+    words = ("generate-key-pair", "--output-key-prefix", prefix)
+    assert play(*words, COSIGN_PASSWORD="p")[0] == 0
+    before = Path(f"{prefix}.key").read_bytes()
+    status, _, err = play(*words, COSIGN_PASSWORD="p", typed=b"n\n")
+    assert status == 1
+    assert err == f"WARNING: File {prefix}.key already exists. Overwrite?\n" + both(
+        "user declined the prompt"
+    )
+    assert Path(f"{prefix}.key").read_bytes() == before
+    assert play(*words, COSIGN_PASSWORD="p", typed=b"y\ny\n")[0] == 0
+    assert Path(f"{prefix}.key").read_bytes() != before
+
+
+def test_nobody_to_ask_for_a_password(play: Play, tmp_path: Path) -> None:
+    status, _, err = play("generate-key-pair", "--output-key-prefix", str(tmp_path / "k"))
+    assert status == 1
+    assert err.startswith(both("inappropriate ioctl for device"))
+    assert not (tmp_path / "k.key").exists()
+
+
+def test_keys_elsewhere_are_made_elsewhere(play: Play) -> None:
+    for words in (("--kms", "awskms:///alias/x"), ("k8s://ns/name",)):
+        status, _, err = play("generate-key-pair", *words)
+        assert status == 1
+        assert "is made at" in err
+
+
+def test_results_into_a_file(play: Play, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    assert play("--output-file", str(path), "version", "--json") == (0, "", "")
+    assert json.loads(path.read_text())["gitVersion"] == "v3.1.3"
+    status, _, err = play("version", "--output-file", str(tmp_path / "none" / "out"))
+    assert status == 1
+    assert err.startswith(both(f"open {tmp_path}/none/out: no such file or directory"))
+
+
+def test_secrets_are_hidden(play: Play) -> None:
+    assert "COSIGN_PASSWORD=******\n" in play("env", COSIGN_PASSWORD="secret")[1]
+    assert "# COSIGN_PASSWORD is" in play("env")[1]
+    shown = play(
+        "env", "--show-sensitive-values", "--show-descriptions=false", COSIGN_PASSWORD="s"
+    )[1]
+    assert "COSIGN_PASSWORD=s\n" in shown
+    assert "#" not in shown
+
+
+def test_a_login_is_kept(play: Play, tmp_path: Path) -> None:
+    file = tmp_path / "docker" / "config.json"
+    file.parent.mkdir()
+    file.write_text('{"credHelpers": {"helped.test": "no/such"}, "detachKeys": "x"}')
+    status, out, err = play("login", "registry.test:5000", "-u", "a", "-p", "b")
+    assert (status, out) == (0, "")
+    assert err.endswith(f"logged in via {file}\n")
+    assert "stored unencrypted" in err
+    assert play("login", "docker.io", "-u", "a", "-p", "c")[0] == 0
+    kept = json.loads(file.read_text())
+    assert kept["detachKeys"] == "x"
+    assert kept["auths"] == {
+        "registry.test:5000": {"auth": "YTpi"},
+        "https://index.docker.io/v1/": {"auth": "YTpj"},
+    }
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert play("login", "helped.test", "-u", "a", "-p", "b")[0] == 1
+    assert play("login", "x.test")[2] == both("username and password required")
+    assert play("login", "x.test", "-u", "a:b", "-p", "c")[0] == 1
+
+
+def wait_for_ever(seconds: float) -> None:
+    reader, writer = os.pipe()
+    try:
+        with Deadline(seconds):
+            os.read(reader, 1)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_command_has_a_deadline(play: Play) -> None:
+    status, _, err = play("-t", "0", "version")
+    assert status == 1
+    assert err.startswith(both("context deadline exceeded"))
+    with pytest.raises(CosignError, match="context deadline exceeded"):
+        wait_for_ever(0.01)

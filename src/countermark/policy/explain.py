@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _KEY_CHARS = 12  # of a fingerprint, shown to people; JSON has all of it
+_SHOWN_REASONS = 12  # of one signer, shown to people; JSON has all of them
 
 _NEXT = {
     Code.UNSIGNED: "have it signed: countermark trust sign {tagged}",
@@ -33,6 +34,20 @@ _NEXT = {
     Code.STALE: "try again once the trust server can be reached",
     Code.NOT_FOUND: "the trust server has nothing about this repository; ask its owner where it is signed",
     Code.REFUSED: "log in to the registry, or ask for access to the repository's trust data",
+}
+# the same for those who sign with cosign
+_NEXT_COSIGN = {
+    Code.UNSIGNED: "have it signed: countermark sign {tagged}",
+    Code.PREDICATE: "have it signed or attested in the way that is demanded; both are told apart",
+    Code.IDENTITY: "ask its owner who signs it; only if that is right, correct the policy",
+    Code.KEY_MATERIAL: "ask its owner with which key it is signed; only if that is right, correct the policy",
+    Code.BAD_SIGNATURE: "ask its owner with which key it is signed; only if that is right, correct the policy",
+    Code.NOT_LOGGED: "sign it again into a log of the trusted root, or accept it unlogged: docs/policy.md",
+    Code.SCT: "have its authority ask a certificate log, or accept it uncertified: docs/policy.md",
+    Code.NO_TIMESTAMP: "sign it again with a timestamp",
+    Code.UNAVAILABLE: "try again once the registry can be reached",
+    Code.NOT_FOUND: "the registry lists signatures that it has not; have them copied again",
+    Code.REFUSED: "log in to the registry that holds the signatures",
 }
 
 
@@ -79,8 +94,9 @@ def _layer(result: LayerResult) -> "Iterator[str]":
 def in_words(requirement: Requirement) -> str:
     """Say what is demanded: ``alice and (any of ci, qa)``."""
     if isinstance(requirement, Vouched):
-        name = requirement.signer.name
-        return f"{requirement.predicate} by {name}" if requirement.predicate else name
+        name, predicate = requirement.signer.name, requirement.predicate
+        # cosign's signers have a name of their own for what they have to attest
+        return f"{predicate} by {name}" if predicate not in name else name
     parts = [
         in_words(part) if isinstance(part, Vouched) else f"({in_words(part)})"
         for part in requirement.parts
@@ -96,7 +112,7 @@ def _judged(judged: Judged) -> "Iterator[str]":
     wanted = judged.requirement
     if isinstance(wanted, Vouched):
         if judged.verdict != Verdict.ALLOWED:
-            yield from (f"{wanted.signer.name}: {_wanting(reason)}" for reason in judged.reasons)
+            yield from _reasons(wanted.signer.name, judged.reasons)
         yield from (_vouches(claim) for claim in judged.claims)
         return
     for part in judged.parts:
@@ -104,6 +120,13 @@ def _judged(judged: Judged) -> "Iterator[str]":
         if part.verdict == Verdict.ALLOWED or judged.verdict != Verdict.ALLOWED:
             yield from _judged(part)
     yield from (_wanting(reason) for reason in judged.reasons)
+
+
+def _reasons(name: str, reasons: "Sequence[Reason]") -> "Iterator[str]":
+    """What was found wanting with each piece of evidence; of very many the first ones."""
+    yield from (f"{name}: {_wanting(reason)}" for reason in reasons[:_SHOWN_REASONS])
+    if len(reasons) > _SHOWN_REASONS:
+        yield f"{name}: and {len(reasons) - _SHOWN_REASONS} more, which -o json shows"
 
 
 def _wanting(reason: Reason) -> str:
@@ -117,12 +140,15 @@ def _vouches(claim: Claim) -> str:
     when = f", signed {_minute(claim.signed_at)}" if claim.signed_at else ""
     if when and not claim.proven_time:
         when += " (the server says)"
-    keys = ", ".join(key[:_KEY_CHARS] for key in claim.signatory.key_ids or claim.signatory.keys)
+    # a certified identity is its name; only what is written without a space is a key
+    keys = claim.signatory.key_ids or [k for k in claim.signatory.keys if " " not in k]
+    certified = any(" " in key for key in claim.signatory.keys) and not claim.signatory.key_ids
+    by = "" if certified else f", key {', '.join(key[:_KEY_CHARS] for key in keys)}"
     first = ", root believed on first use" if claim.first_use else ""
     stale = ", from an earlier answer" if claim.stale else ""
     until = f", until {_minute(claim.expires)}" if claim.expires and claim.stale else ""
     notes = "".join(f", {label} {text}" for label, text in claim.notes)
-    return f"{who}{when}, key {keys}{first}{stale}{until}{notes}"
+    return f"{who}{when}{by}{first}{stale}{until}{notes}"
 
 
 def _minute(when: datetime) -> str:
@@ -163,25 +189,29 @@ def _next(decision: Decision) -> list[str]:
         ):
             pinned = f"{repository.familiar}@{finding.signed_digest}"
             found[f"to get the signed image: countermark pull {pinned}"] = None
-    for code in _wanting_codes(decision):
-        if code in _NEXT:
-            found[_NEXT[code].format(**words)] = None
+    for code, scheme in _wanting_codes(decision):
+        texts = _NEXT_COSIGN if scheme == "cosign" else _NEXT
+        if code in texts:
+            found[texts[code].format(**words)] = None
     return list(found)
 
 
-def _wanting_codes(decision: Decision) -> "Iterator[Code]":
+def _wanting_codes(decision: Decision) -> "Iterator[tuple[Code, str]]":
+    """What is wanting, and of which scheme, "" where it is none's."""
     for result in decision.layers:
         if result.verdict == Verdict.ALLOWED:
             continue
-        yield from (reason.code for reason in result.reasons)
+        yield from ((reason.code, "") for reason in result.reasons)
         if result.requirement is not None:
             yield from _codes(result.requirement)
 
 
-def _codes(judged: Judged) -> "Iterator[Code]":
+def _codes(judged: Judged) -> "Iterator[tuple[Code, str]]":
     """What is wanting where it decides: while a signer is silent, its answer is what to wait for."""
     if judged.verdict != Verdict.ALLOWED:
-        yield from (reason.code for reason in judged.reasons)
+        wanted = judged.requirement
+        scheme = wanted.signer.scheme if isinstance(wanted, Vouched) else ""
+        yield from ((reason.code, scheme) for reason in judged.reasons)
         for part in judged.parts:
             if judged.verdict in (part.verdict, Verdict.DENIED):
                 yield from _codes(part)

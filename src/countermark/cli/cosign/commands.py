@@ -63,16 +63,6 @@ COMMANDS = (
         _ANY,
     ),
     _command("public-key", "keys.public", flags.PUBLIC_KEY, "print a key's public half", "", _ANY),
-    _command("tree", "images.tree", flags.TREE, "show what lies beside an image"),
-    _command(
-        "triangulate",
-        "images.triangulate",
-        flags.TRIANGULATE,
-        "say where an image's signatures of the old format lie",
-        deprecated=_REMOVED.format(
-            "triangulate", "`oras discover` or `cosign tree` to show referring artifacts"
-        ),
-    ),
     _command("login", "about.login", flags.LOGIN, "log in to a registry", "REGISTRY"),
     _command("env", "about.env", flags.ENV, "print the variables that count", "", _NONE),
     _command("version", "about.version", flags.VERSION, "print the version", "", _ANY),

@@ -144,10 +144,10 @@ def ask(client: "HttpClient", request: HttpRequest, keeper: str) -> Reader:
         UnavailableError: no answer, one that may differ later, or (``malformed``) none that we understand.
         InputError: ``insecure``, plain http to another host than this one.
     """
-    answer = client.request(request.replace(max_bytes=ANSWER_BYTES))
-    if answer.status not in (200, 201):
-        raise _refused(request, answer.status, answer.content, keeper)
     try:
+        answer = client.request(request.replace(max_bytes=ANSWER_BYTES))
+        if answer.status not in (200, 201):
+            raise _refused(request, answer.status, answer.content, keeper)
         return Reader(strict_json.parse(answer.content))
     except MalformedError as error:
         raise garbled(keeper, error) from None
@@ -155,7 +155,7 @@ def ask(client: "HttpClient", request: HttpRequest, keeper: str) -> Reader:
 
 def garbled(keeper: str, error: MalformedError) -> UnavailableError:
     """An answer that is not what the service's protocol says."""
-    return UnavailableError(f"{keeper}: unexpected answer: {error}", code=Code.MALFORMED)
+    return UnavailableError(f"{keeper}: unexpected answer: {error}", code=error.code)
 
 
 def _refused(

@@ -6,6 +6,7 @@ own, so that nothing stays logged in. A module is code that runs in this process
 """
 
 import os
+from _thread import allocate_lock
 
 from countermark.adapters import key_services, pkcs11_uri
 from countermark.adapters.key_services import RemoteKey
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
+# who is logged in is a matter of the whole process, so that two sessions would log each other out; and
+# some modules forget their slots while another thread lists them
+_one_at_a_time = allocate_lock()
 _PKCS1_HASHES = {  # RFC 8017, 9.2: the DigestInfo before the digest
     name: der.sequence(der.oid(f"2.16.840.1.101.3.4.2.{number}"), der.tlv(der.NULL))
     for name, number in (("sha256", 1), ("sha384", 2), ("sha512", 3))
@@ -72,23 +76,25 @@ class Pkcs11Keys:
         return RemoteKey(public, keeper, sign)
 
     def _asked_pin(self, uri: Pkcs11Uri) -> str:
-        import pkcs11  # noqa: PLC0415 - an extra; the module has been loaded by _token
+        with _one_at_a_time:
+            token = self._token(uri)
+        import pkcs11  # noqa: PLC0415 - loaded by now
 
-        token = self._token(uri)
         if not token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
             return ""
         what = f"Enter PIN for key '{uri.label}' in PKCS11 token '{token.label}': "
         return self._ask_pin(what)
 
     def _in_session(self, uri: Pkcs11Uri, pin: str, work: "Callable[[Any], Result]") -> "Result":
-        token = self._token(uri)
-        from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - loaded by now
+        with _one_at_a_time:
+            token = self._token(uri)
+            from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - loaded by now
 
-        try:
-            with token.open(user_pin=pin or None) as session:
-                return work(session)
-        except PKCS11Error as error:
-            raise _failure(error, uri) from None
+            try:
+                with _opened(token, pin) as session:
+                    return work(session)
+            except PKCS11Error as error:
+                raise _failure(error) from None
 
     def _token(self, uri: Pkcs11Uri) -> "Any":
         try:
@@ -119,6 +125,15 @@ class Pkcs11Keys:
         return found[0]
 
 
+def _opened(token: "Any", pin: str) -> "Any":
+    from pkcs11.exceptions import UserAlreadyLoggedIn  # noqa: PLC0415 - loaded by now
+
+    try:
+        return token.open(user_pin=pin or None)
+    except UserAlreadyLoggedIn:  # by somebody else in this process, for whom it counts too
+        return token.open()
+
+
 def _is_named(token: "Any", uri: Pkcs11Uri) -> bool:
     for name, wanted in uri.token:
         value = getattr(token, TOKEN_ATTRIBUTES[name])
@@ -128,15 +143,10 @@ def _is_named(token: "Any", uri: Pkcs11Uri) -> bool:
     return True
 
 
-def _failure(error: Exception, uri: Pkcs11Uri) -> KeyAccessError | UnavailableError:
+def _failure(error: Exception) -> KeyAccessError | UnavailableError:
     kind = type(error).__name__
     if kind in ("PinIncorrect", "PinLenRange", "PinInvalid", "PinLocked", "PinExpired"):
         return KeyAccessError(f"PKCS11 token: {kind}", code=Code.PASSPHRASE)
-    if kind in ("NoSuchKey", "MultipleObjectsReturned"):
-        return KeyAccessError(
-            f"no key pair found for id={uri.id.hex()} label={uri.label} in slot/token ({kind})",
-            code=Code.NOT_FOUND,
-        )
     if kind in (
         "UserNotLoggedIn",
         "KeyFunctionNotPermitted",
@@ -150,22 +160,40 @@ def _failure(error: Exception, uri: Pkcs11Uri) -> KeyAccessError | UnavailableEr
 # Objects ------------------------------------------------------------------------------------------------
 
 
-def _named(uri: Pkcs11Uri) -> "dict[str, Any]":
-    names: dict[str, Any] = {}
+def _only(session: "Any", uri: Pkcs11Uri, object_class: "Any") -> "Any":
+    """The one object of a class that the URI names, None where there is none.
+
+    The search is read to its end: python-pkcs11 fails when one that is not is thrown away.
+    """
+    import pkcs11  # noqa: PLC0415 - loaded by now
+
+    wanted: dict[Any, Any] = {pkcs11.Attribute.CLASS: object_class}
     if uri.label:
-        names["label"] = uri.label
+        wanted[pkcs11.Attribute.LABEL] = uri.label
     if uri.id:
-        names["id"] = uri.id
-    return names
+        wanted[pkcs11.Attribute.ID] = uri.id
+    found = list(session.get_objects(wanted))
+    if len(found) > 1:
+        raise KeyAccessError(
+            f"more than one key pair found for id={uri.id.hex()} label={uri.label} in slot/token",
+            code=Code.NOT_FOUND,
+        )
+    return found[0] if found else None
+
+
+def _absent(uri: Pkcs11Uri) -> KeyAccessError:
+    return KeyAccessError(
+        f"no key pair found for id={uri.id.hex()} label={uri.label} in slot/token",
+        code=Code.NOT_FOUND,
+    )
 
 
 def _public(session: "Any", uri: Pkcs11Uri) -> "PublicKey":
     import pkcs11  # noqa: PLC0415 - loaded by now
 
     keeper = f"token key {uri.label or uri.id.hex()}"
-    try:
-        key = session.get_key(object_class=pkcs11.ObjectClass.PUBLIC_KEY, **_named(uri))
-    except pkcs11.NoSuchKey:
+    key = _only(session, uri, pkcs11.ObjectClass.PUBLIC_KEY)
+    if key is None:
         return _certified(session, uri, keeper)
     attribute, kind = pkcs11.Attribute, pkcs11.KeyType
     if key.key_type == kind.RSA:
@@ -190,17 +218,13 @@ def _certified(session: "Any", uri: Pkcs11Uri, keeper: str) -> "PublicKey":
     """Some tokens keep a certificate instead of the public key."""
     import pkcs11  # noqa: PLC0415 - loaded by now
 
-    attribute = pkcs11.Attribute
-    wanted: dict[Any, Any] = {attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE}
-    if uri.label:
-        wanted[attribute.LABEL] = uri.label
-    if uri.id:
-        wanted[attribute.ID] = uri.id
-    certificates = [found[attribute.VALUE] for found in session.get_objects(wanted)]
-    if len(set(certificates)) != 1:
-        raise pkcs11.NoSuchKey
+    certificate = _only(session, uri, pkcs11.ObjectClass.CERTIFICATE)
+    if certificate is None:
+        raise _absent(uri)
     try:
-        return key_services.public_der(x509.parse(certificates[0]).key.der, keeper)
+        return key_services.public_der(
+            x509.parse(certificate[pkcs11.Attribute.VALUE]).key.der, keeper
+        )
     except MalformedError as error:
         raise KeyAccessError(f"{keeper}: certificate: {error}", code=Code.MALFORMED) from None
 
@@ -209,7 +233,9 @@ def _signed(session: "Any", uri: Pkcs11Uri, public: "PublicKey", content: bytes)
     """Sign a digest, or with Ed25519 a message."""
     import pkcs11  # noqa: PLC0415 - loaded by now
 
-    key = session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, **_named(uri))
+    key = _only(session, uri, pkcs11.ObjectClass.PRIVATE_KEY)
+    if key is None:
+        raise _absent(uri)
     if public.kind == "ed25519":
         return bytes(key.sign(content, mechanism=pkcs11.Mechanism.EDDSA))
     if public.kind == "ecdsa":

@@ -1,16 +1,18 @@
 """The eight laws of the decision, and what else must hold for every policy and all evidence."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import combinations, product
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claims import CASE, GOOD, IMAGE, NOW, OTHER, all_of, choice, claim, rejection, signer, silence
+import claims as words
+from claims import CASE, GOOD, IMAGE, NOW, OTHER, all_of, choice, rejection, silence
 from countermark.core.claim import Claim, Finding
 from countermark.core.errors import Code
+from countermark.core.signer import CosignSigner, TrustedSigner
 from countermark.policy import explain
 from countermark.policy.decide import decide
 from countermark.policy.model import (
@@ -25,10 +27,47 @@ from countermark.policy.model import (
     Vouched,
 )
 
-NAMES = ("alice", "bob", "carol", "dave")
+SLSA = "https://slsa.dev/provenance/v1"
+ATTESTS = f"dave (attested {SLSA})"
+NAMES = (
+    "alice",
+    "bob",
+    "carol",
+    ATTESTS,
+)  # two of content trust, two of cosign, of whom one has to attest
+COSIGN = ("carol", ATTESTS)
 KEYS = ("k1", "k2", "k3", "k4")
 RANK = {Verdict.DENIED: 0, Verdict.UNKNOWN: 1, Verdict.ALLOWED: 2}
 TIMES = (None, NOW - timedelta(days=1), NOW, NOW + timedelta(days=1))
+
+
+def predicate_of(name: str) -> str:
+    return SLSA if name == ATTESTS else ""
+
+
+def scheme_of(name: str) -> str:
+    return "cosign" if name in COSIGN else "dct"
+
+
+def other_scheme(name: str) -> str:
+    return "dct" if name in COSIGN else "cosign"
+
+
+def signer(name: str, **fields: Any) -> TrustedSigner:
+    if name in COSIGN:
+        return CosignSigner(name=name, key="a key", predicate=predicate_of(name), **fields)
+    return words.signer(name, **fields)
+
+
+def leaf(name: str, until: datetime | None = None, **fields: Any) -> Vouched:
+    return Vouched(signer=signer(name, **fields), predicate=predicate_of(name), until=until)
+
+
+def claim(name: str, *keys: str, **fields: Any) -> Claim:
+    """One of the scheme and kind that its signer has, unless told otherwise."""
+    given = {"scheme": scheme_of(name), "predicate": predicate_of(name)}
+    return words.claim(name, *keys, **(given | fields))
+
 
 several = settings(max_examples=300, deadline=None)
 
@@ -39,8 +78,9 @@ times = st.sampled_from(TIMES)
 
 @st.composite
 def claims(draw: st.DrawFn, name: st.SearchStrategy[str] = names) -> Claim:
+    who = draw(name)
     return claim(
-        draw(name),
+        who,
         *draw(keys),
         digest=draw(st.sampled_from((GOOD, GOOD, GOOD, OTHER))),
         signed_at=draw(times),
@@ -48,8 +88,8 @@ def claims(draw: st.DrawFn, name: st.SearchStrategy[str] = names) -> Claim:
         expires=draw(times),
         first_use=draw(st.booleans()),
         stale=draw(st.booleans()),
-        predicate=draw(st.sampled_from(("", "", "https://slsa.dev/provenance/v1"))),
-        scheme=draw(st.sampled_from(("dct", "dct", "dct", "cosign"))),
+        predicate=draw(st.sampled_from((predicate_of(who), predicate_of(who), "", SLSA))),
+        scheme=draw(st.sampled_from((scheme_of(who), scheme_of(who), "dct", "cosign"))),
     )
 
 
@@ -59,7 +99,9 @@ plain_claims = st.builds(lambda name, held: claim(name, *held), names, keys)
 flaws: tuple[dict[str, Any], ...] = (
     {"digest": OTHER},
     {"scheme": "cosign"},
-    {"predicate": "https://slsa.dev/provenance/v1"},
+    {"scheme": "dct"},
+    {"predicate": SLSA},
+    {"predicate": ""},
     {"expires": NOW},
     {"expires": NOW - timedelta(days=1)},
     {"first_use": True},
@@ -79,7 +121,7 @@ findings = st.lists(
 )
 
 leaves = st.builds(
-    lambda name, not_after, until: Vouched(signer=signer(name, not_after=not_after), until=until),
+    lambda name, not_after, until: leaf(name, until, not_after=not_after),
     names,
     st.sampled_from((None, None, None, NOW, NOW - timedelta(days=1))),
     st.sampled_from((None, None, None, *TIMES[1:])),
@@ -240,9 +282,9 @@ def test_law_8_a_signer_speaks_only_for_itself(
     """All others together cannot make up for one that is required, nor can another scheme speak in its name."""
     others: list[Finding] = [f for f in found if f.signer != name]
     kept = [m for m in kept if m.claim.signer != name]
-    needed = all_of(Vouched(signer=signer(name)), rest)
+    needed = all_of(leaf(name), rest)
     assert judge([choice(needed)], others, kept).verdict == Verdict.DENIED
-    foreign = [claim(name, key, scheme="cosign") for key in KEYS]
+    foreign = [claim(name, key, scheme=other_scheme(name)) for key in KEYS]
     assert judge([choice(needed)], [*others, *foreign], kept).verdict == Verdict.DENIED
 
 
@@ -269,7 +311,7 @@ def by_definition(requirement: Requirement, found: Sequence[Claim]) -> bool:
     return False
 
 
-plain_leaves = st.builds(lambda name: Vouched(signer=signer(name)), names)
+plain_leaves = st.builds(leaf, names)
 
 
 @settings(max_examples=500, deadline=None)
@@ -356,7 +398,7 @@ def test_nothing_counts_that_has_anything_against_it(
             assert counting.signer == wanted.signer.name
             assert counting.digest == GOOD
             assert counting.predicate == wanted.predicate
-            assert counting.signatory.scheme == "dct"
+            assert counting.signatory.scheme == wanted.signer.scheme
             assert counting.expires is None or counting.expires > NOW
             assert wanted.until is None or wanted.until > NOW
             assert not (layer.require_pin and counting.first_use)

@@ -135,16 +135,13 @@ def _identity(item: Item, members: dict[str, Item]) -> Identity:
     issuer, issuer_pattern = _name(members, "issuer")
     if not subject and not subject_pattern:
         item.refuse("an issuer alone is everybody whom it knows", "add subject: or subjectRegexp:")
-    try:
-        return Identity(
-            subject=subject,
-            subject_pattern=subject_pattern,
-            issuer=issuer,
-            issuer_pattern=issuer_pattern,
-            extensions=_extensions(members["extensions"]) if "extensions" in members else (),
-        )
-    except ConfigError as error:
-        item.refuse(str(error), error.hint)
+    return Identity(
+        subject=subject,
+        subject_pattern=subject_pattern,
+        issuer=issuer,
+        issuer_pattern=issuer_pattern,
+        extensions=_extensions(members["extensions"]) if "extensions" in members else (),
+    )
 
 
 def _name(members: dict[str, Item], word: str) -> tuple[str, str]:

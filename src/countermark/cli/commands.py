@@ -30,12 +30,20 @@ COMMANDS: tuple[Command, ...] = (
     _command("pull", "images", "pull", "fetch an image, if it is vouched for"),
     _command("push", "images", "push", "send an image to a registry, and sign it with --sign"),
     _command(
-        "trust inspect", "trust", "inspect", "show signed tags, signers and keys", docker_words=True
+        "trust inspect",
+        "trust_inspect",
+        "inspect",
+        "show signed tags, signers and keys",
+        docker_words=True,
     ),
     _command(
-        "trust sign", "trust", "sign", "sign a tag and publish the signature", docker_words=True
+        "trust sign",
+        "trust_sign",
+        "sign",
+        "sign a tag and publish the signature",
+        docker_words=True,
     ),
-    _command("trust revoke", "trust", "revoke", "remove signatures", docker_words=True),
+    _command("trust revoke", "trust_sign", "revoke", "remove signatures", docker_words=True),
     _command(
         "trust key generate", "trust_keys", "generate", "make a signing key pair", docker_words=True
     ),
@@ -50,9 +58,19 @@ COMMANDS: tuple[Command, ...] = (
         "trust key list", "trust_keys", "list_keys", "list the private keys of the trust folder"
     ),
     _command(
-        "trust signer add", "trust", "signer_add", "add a signer to repositories", docker_words=True
+        "trust signer add",
+        "trust_signers",
+        "signer_add",
+        "add a signer to repositories",
+        docker_words=True,
     ),
-    _command("trust signer remove", "trust", "signer_remove", "remove a signer", docker_words=True),
+    _command(
+        "trust signer remove",
+        "trust_signers",
+        "signer_remove",
+        "remove a signer",
+        docker_words=True,
+    ),
     _command(
         "trust rotate",
         "trust_pins",

@@ -137,7 +137,7 @@ class Judge:
         Raises:
             DockerError: with docker's text.
         """
-        from countermark.cli import trust  # noqa: PLC0415 - push only
+        from countermark.cli import trust_sign  # noqa: PLC0415 - push only
         from countermark.cli.docker_words import DockerError  # noqa: PLC0415 - push only
 
         program, name = self._program, f"{reference.repository.name}:{reference.tag}"
@@ -151,7 +151,7 @@ class Judge:
                     hint="someone else pushed this tag at the same time; push again",
                 )
             subject = found.replace(repository=reference.repository, tag=reference.tag)
-            new = trust.sign_tag(subject, reference, program)
+            new = trust_sign.sign_tag(subject, reference, program)
         except DockerError as error:
             error.hint = error.hint or "the image is in the registry; its tag is not signed"
             raise

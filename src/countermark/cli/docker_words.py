@@ -14,11 +14,15 @@ from countermark.core.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from countermark.assembly.program import Program
     from countermark.cli.arguments import Function, Parser
     from countermark.cli.output import Output
+    from countermark.core.reference import Repository
+
+    T = TypeVar("T")
 
 USAGE_STATUS = 1  # docker: wrong number of arguments
 FLAG_STATUS = 125  # docker: unknown flag
@@ -195,3 +199,13 @@ def go_json(value: object) -> str:
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
+
+
+def told(repository: "Repository", action: "Callable[[], T]") -> "T":
+    """Run an action on a repository; its failures in docker's words."""
+    try:
+        return action()
+    except DockerError:
+        raise
+    except CountermarkError as error:
+        raise DockerError(notary_text(error, repository.name)) from error

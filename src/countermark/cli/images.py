@@ -53,9 +53,9 @@ def push(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     subject = program.images(out).push(args.source, reference)
     out.result(f"{reference.familiar}@{subject.digest}")
     if args.sign or program.content_trust_is_on:
-        from countermark.cli import trust  # noqa: PLC0415 - only who signs needs the keys' code
+        from countermark.cli import trust_sign  # noqa: PLC0415 - only who signs needs the keys' code
 
-        trust.sign_subject(subject, reference, program, out)
+        trust_sign.sign_subject(subject, reference, program, out)
     return 0
 
 

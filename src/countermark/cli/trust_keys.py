@@ -1,7 +1,7 @@
 """Signing keys in docker's words: generate, load, list."""
 
 from countermark.cli.docker_words import DockerError, exactly, table
-from countermark.cli.trust import check_signer_name
+from countermark.cli.trust_signers import check_signer_name
 from countermark.core.errors import Code, CountermarkError, KeyAccessError
 from countermark.core.ports import PassphraseRequest
 from countermark.core.text import harmless

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from countermark.cli import trust
+from countermark.cli import trust_inspect
 from countermark.cli.docker_words import DockerError
 from countermark.cli.output import Output
 from countermark.core.errors import (
@@ -107,7 +107,7 @@ def inspect(printed: io.StringIO) -> Inspect:
         words = argparse.Namespace(
             images=list(images), pretty=pretty, history=False, prog="docker trust inspect"
         )
-        assert trust.inspect(words, program, Output(printed, io.StringIO())) == 0
+        assert trust_inspect.inspect(words, program, Output(printed, io.StringIO())) == 0
         return printed.getvalue()
 
     return run

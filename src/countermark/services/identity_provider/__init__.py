@@ -1,0 +1,1 @@
+"""An OpenID issuer for those who have none."""

@@ -1,0 +1,1 @@
+"""What people look at: plain HTML that needs no scripts."""

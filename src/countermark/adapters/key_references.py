@@ -113,7 +113,11 @@ class KeyReferences:
             raise InputError("a private key is not fetched over the network")
         from countermark.proofs import cosign_keys  # noqa: PLC0415 - loads cryptography
 
-        return cosign_keys.parse(self._loaded(reference)).open(self._secrets.password())
+        try:
+            content = self._loaded(reference)
+        except MalformedError as error:
+            raise KeyAccessError(str(error), code=error.code) from None
+        return cosign_keys.parse(content).open(self._secrets.password())
 
     def _place(self, reference: str) -> "KeyPlace | None":
         """Who keeps the key; None where the reference means bytes that we read ourselves."""
@@ -165,12 +169,7 @@ class KeyReferences:
         """Read a file, a variable or a URL."""
         scheme, found, rest = reference.partition("://")
         if not found:
-            content = storage.read(reference, limits.KEY_FILE_BYTES)
-            if content is None:
-                raise InputError(
-                    f"open {reference}: no such file or directory", code=Code.NOT_FOUND
-                )
-            return content
+            return _read(reference)
         if scheme == "env":
             if rest not in self._environment:
                 raise InputError(
@@ -191,3 +190,19 @@ class KeyReferences:
                 raise UnavailableError(message, status=answer.status)
             raise InputError(message, code=Code.NOT_FOUND)
         return answer.content
+
+
+def _read(path: str) -> bytes:
+    """Read a file of the user's, which may be a pipe: shells hand over ``--key <(command)`` so."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(limits.KEY_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"open {path}: no such file or directory", code=Code.NOT_FOUND) from None
+    except OSError as error:
+        raise storage.translated(error, f"read {path}") from None
+    if len(content) > limits.KEY_FILE_BYTES:
+        raise MalformedError(
+            f"{path} is longer than {limits.KEY_FILE_BYTES} bytes", code=Code.TOO_LARGE, path=path
+        )
+    return content

@@ -71,7 +71,7 @@ class AwsKeys:
                 MessageType="DIGEST",
                 SigningAlgorithm=_ALGORITHMS[public.kind].format(bits),
             )
-            return bytes(made["Signature"])
+            return bytes(_member(made, "Signature"))
 
         return RemoteKey(public, f"aws key {arn}", sign_digest)
 
@@ -80,8 +80,9 @@ class AwsKeys:
         endpoint, key_id = _parsed(reference)
         client = self._client(endpoint, key_id)
         found = _called(client.get_public_key, KeyId=key_id)
-        arn = str(found["KeyId"])
-        public = key_services.public_der(bytes(found["PublicKey"]), f"aws key {arn}")
+        arn = str(_member(found, "KeyId"))
+        content = bytes(_member(found, "PublicKey"))
+        public = key_services.public_der(content, f"aws key {arn}")
         if public.kind not in _ALGORITHMS:
             raise KeyAccessError(
                 f"aws key {arn}: {public.kind} keys are not supported", code=Code.NOT_SUPPORTED
@@ -98,6 +99,13 @@ class AwsKeys:
                 "keys of AWS need boto3", code=Code.NOT_SUPPORTED, hint="install countermark[aws]"
             ) from None
         environment = self._environment
+        pair = [
+            bool(environment.get(f"AWS_{name}")) for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+        ]
+        if any(pair) and not all(pair):  # boto3 would ask, and be refused
+            raise KeyAccessError(
+                "aws: one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing"
+            )
         url = f"https://{endpoint}" if endpoint else self._endpoint()
         region = key_id.split(":")[3] if key_id.startswith("arn:") else None
         try:
@@ -143,12 +151,19 @@ def _called(method: "Any", **arguments: object) -> "dict[str, Any]":
         raise _refused(error) from None
     except BotoCoreError as error:
         kind = type(error).__name__
-        if kind in ("NoCredentialsError", "PartialCredentialsError", "NoRegionError"):
+        if kind in ("NoCredentialsError", "PartialCredentialsError"):
             raise KeyAccessError(
                 f"aws: {kind}", hint="set AWS_ACCESS_KEY_ID and the like, or AWS_PROFILE"
             ) from None
         raise UnavailableError(f"aws: {kind}") from None
     return answer
+
+
+def _member(answer: "dict[str, Any]", name: str) -> "Any":
+    found = answer.get(name)
+    if not found:
+        raise UnavailableError(f"aws: an answer without {name}", code=Code.MALFORMED)
+    return found
 
 
 def _refused(error: "Any") -> "CountermarkError":

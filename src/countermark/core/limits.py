@@ -82,9 +82,26 @@ SIGNATURES_PER_IMAGE = (
 )
 SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. cosign: 128 MiB
 SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
+SIGNED_TIMESTAMP_BYTES = 64 * KIB  # one, with its authority's certificates 8 KiB at most
+SIGNED_TIMESTAMPS = 32  # of one signature. sigstore-go: 32
+SIMPLE_SIGNING_BYTES = 1 * MIB  # a payload names one image; annotations are what makes it long
+STATEMENT_SUBJECTS = 1_024  # sigstore-go: 1,024
+SUBJECT_DIGESTS = 32  # of one subject. sigstore-go: 32
+SUBJECT_ANNOTATIONS = 256  # of one subject. sigstore-go: none
+BUNDLE_ENTRIES = 32  # log entries of one bundle. sigstore-go: 32
+BUNDLE_TIMESTAMPS = 32  # sigstore-go: 32
+BUNDLE_CERTIFICATES = 8  # as long as a chain may be
+PROOF_HASHES = 64  # of an inclusion proof: a tree of 2^64 entries
 CONDITION_CHARS = 8 * KIB  # of one condition on an attestation
 CONDITION_SECONDS = 5.0  # to judge one; an SBOM of 1,000 packages takes 0.02
 CONDITION_BYTES = 1024 * MIB  # of memory to judge one in, the interpreter's own mappings included
+
+# Signing certificates -----------------------------------------------------------------------------------
+CERTIFICATE_BYTES = 64 * KIB  # one, DER; Fulcio's have 1 KiB, with a GitHub workflow's extensions 2
+CHAIN_CERTIFICATES = 8  # from leaf to root. sigstore-python: 3; Go: none
+CHAIN_CANDIDATES = 64  # certificates among which a chain is looked for
+CHAIN_SIGNATURE_CHECKS = 64  # while looking for it. Go: 100
+SCTS_PER_CERTIFICATE = 16  # sigstore-python: 1; the web's have 2 to 5
 
 # Key files -----------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1 * MIB  # docker reads 1 MiB of a public key

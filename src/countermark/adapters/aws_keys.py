@@ -75,6 +75,27 @@ class AwsKeys:
 
         return RemoteKey(public, f"aws key {arn}", sign_digest)
 
+    def create(self, reference: str) -> "PublicKey":
+        """Make a key on P-256 under an alias that nothing has yet; return the public key.
+
+        Raises:
+            As ``public_key``; InputError: the reference is no alias.
+        """
+        try:
+            return self.public_key(reference)
+        except KeyAccessError as error:
+            if error.code != Code.NOT_FOUND:
+                raise
+        endpoint, key_id = _parsed(reference)
+        alias = key_id.rpartition(":")[2]
+        if not _is_alias(alias):
+            raise InputError("must use alias key format")
+        client = self._client(endpoint, key_id)
+        asked = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
+        made = _member(_called(client.create_key, **asked), "KeyMetadata")
+        _called(client.create_alias, AliasName=alias, TargetKeyId=_member(made, "KeyId"))
+        return self.public_key(reference)
+
     def _found(self, reference: str) -> "tuple[Any, str, PublicKey]":
         """A client, the very key's ARN (an alias may move meanwhile), and its public key."""
         endpoint, key_id = _parsed(reference)

@@ -73,6 +73,30 @@ class AzureKeys:
 
         return RemoteKey(public, url.shown, sign_digest)
 
+    def create(self, reference: str) -> "PublicKey":
+        """Make a key on P-256 where there is none of this name yet; return the public key.
+
+        Raises:
+            As ``public_key``.
+        """
+        try:
+            return self.public_key(reference)
+        except KeyAccessError as error:
+            if error.code != Code.NOT_FOUND:
+                raise
+        url = _parsed(reference)
+        if url.target.count("/") > 2:  # more than /keys/NAME
+            raise InputError("a version cannot be made by name: leave it out")
+        asked: Json = {
+            "kty": "EC",
+            "crv": "P-256",
+            "key_ops": ["sign", "verify"],
+            "attributes": {"enabled": True},
+            "tags": {"use": "sigstore"},
+        }
+        self._ask("POST", url.replace(target=f"{url.target}/create"), asked)
+        return self.public_key(reference)
+
     def _found(self, reference: str) -> "tuple[Url, PublicKey]":
         """The address of the very version, and its public key."""
         url = _parsed(reference)

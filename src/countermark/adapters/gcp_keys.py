@@ -10,12 +10,12 @@ from countermark.adapters import key_services
 from countermark.adapters.http_exchange import HttpRequest
 from countermark.adapters.http_url import Url, quote
 from countermark.adapters.key_services import AccessToken, RemoteKey
-from countermark.core import limits
 from countermark.core.errors import (
     Code,
     InputError,
     KeyAccessError,
     MalformedError,
+    UnavailableError,
 )
 from countermark.formats import strict_json
 from countermark.formats.strict_json import Reader
@@ -36,6 +36,7 @@ _FORMAT = (
 )
 _PARTS = ("projects", "locations", "keyRings", "cryptoKeys")
 _VERSIONS = ("cryptoKeyVersions", "versions")
+_PAGES = 100  # of 100 versions each
 _API = "https://cloudkms.googleapis.com"
 # what we verify with is fixed by the kind of key, so these and no others
 _ALGORITHMS = {
@@ -85,6 +86,32 @@ class GcpKeys:
             return RemoteKey(public, version, None, sign_message)
         return RemoteKey(public, version, sign_digest)
 
+    def create(self, reference: str) -> "PublicKey":
+        """Make a key on P-256, and its ring, where they are not there yet; return the public key.
+
+        Raises:
+            As ``public_key``.
+        """
+        name = _parsed(reference)
+        parts = name.split("/")
+        if len(parts) > 8:
+            raise InputError("a version cannot be made by name: leave it out")
+        location, ring = "/".join(parts[:4]), "/".join(parts[:6])
+        self._made(ring, f"{location}/keyRings?keyRingId={parts[5]}", {})
+        template: Json = {"algorithm": "EC_SIGN_P256_SHA256"}
+        key: Json = {"purpose": "ASYMMETRIC_SIGN", "versionTemplate": template}
+        self._made(name, f"{ring}/cryptoKeys?cryptoKeyId={parts[7]}", key)
+        return self.public_key(reference)
+
+    def _made(self, name: str, path: str, body: "Json") -> None:
+        """Make a resource that is not there yet."""
+        try:
+            self._ask("GET", name, None, name)
+        except KeyAccessError as error:
+            if error.code != Code.NOT_FOUND:
+                raise
+            self._ask("POST", path, body, name)
+
     def _version(self, reference: str) -> "tuple[str, PublicKey]":
         name = _parsed(reference)
         if _VERSIONS[0] not in name.split("/"):
@@ -103,7 +130,7 @@ class GcpKeys:
     def _newest(self, name: str) -> str:
         versions: list[int] = []
         page = ""
-        for _ in range(limits.PAGES):
+        for _ in range(_PAGES):
             query = "filter=state%3DENABLED&pageSize=100" + (f"&pageToken={page}" if page else "")
             answer = self._ask("GET", f"{name}/{_VERSIONS[0]}?{query}", None, name)
             try:
@@ -118,6 +145,10 @@ class GcpKeys:
                 raise key_services.garbled(name, error) from None
             if not page:
                 break
+        else:
+            raise UnavailableError(
+                f"{name}: more than {_PAGES} pages of versions", code=Code.TOO_LARGE
+            )
         if not versions:
             raise KeyAccessError(
                 f"{name}: unable to find an enabled key version in GCP KMS", code=Code.NOT_FOUND

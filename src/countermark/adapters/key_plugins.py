@@ -84,6 +84,19 @@ class PluginKeys:
         by_digest = None if public.kind == "ed25519" else sign_digest
         return RemoteKey(public, reference, by_digest, sign_message)
 
+    def create(self, reference: str) -> "PublicKey":
+        """Have a key made, of the kind that the program prefers; return the public key.
+
+        Raises:
+            As ``public_key``.
+        """
+        asked: dict[str, Json] = {"methodName": "defaultAlgorithm", "defaultAlgorithm": {}}
+        place = ("defaultAlgorithm", "defaultAlgorithm")
+        kind = self._answer(reference, asked, "sha256", b"", place)
+        asked = {"methodName": "createKey", "createKey": {"algorithm": kind}}
+        content = self._asked(reference, asked, "sha256", b"", ("createKey", "publicKeyPEM"))
+        return key_services.public_pem(content.decode("ascii", "replace"), reference)
+
     def _asked(
         self,
         reference: str,
@@ -92,6 +105,20 @@ class PluginKeys:
         message: bytes,
         wanted: tuple[str, str],
     ) -> bytes:
+        text = self._answer(reference, method, hash_name, message, wanted)
+        try:
+            return key_services.of_base64(text)
+        except MalformedError as error:
+            raise key_services.garbled(reference, error) from None
+
+    def _answer(
+        self,
+        reference: str,
+        method: "dict[str, Json]",
+        hash_name: str,
+        message: bytes,
+        wanted: tuple[str, str],
+    ) -> str:
         start: Json = {
             "protocolVersion": _PROTOCOL,
             "keyResourceID": reference.partition("://")[2],
@@ -114,7 +141,7 @@ class PluginKeys:
                 raise KeyAccessError(
                     f"{program}: plugin returned error: {shown}", code=Code.REFUSED
                 )
-            return key_services.of_base64(answer.object(wanted[0]).text(wanted[1]))
+            return answer.object(wanted[0]).text(wanted[1])
         except MalformedError as error:
             raise key_services.garbled(program, error) from None
 

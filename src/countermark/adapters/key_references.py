@@ -119,6 +119,27 @@ class KeyReferences:
             raise KeyAccessError(str(error), code=error.code) from None
         return cosign_keys.parse(content).open(self._secrets.password())
 
+    def create(self, reference: str) -> "PublicKey":
+        """Have a key made where a reference says, by a key service or program; return the public key.
+
+        One that is there already is left as it is. Keys in files and secrets: ``proofs/signing_keys.generate``,
+        ``KubernetesKeys.store``.
+
+        Raises:
+            InputError: nobody makes keys for such a reference. KeyAccessError, UnavailableError: as ``public_key``.
+        """
+        place = self._place(reference)
+        make: Callable[[str], PublicKey] | None = getattr(place, "create", None)
+        if make is not None:
+            return make(reference)
+        scheme, found, _ = reference.partition("://")
+        if not found:
+            raise InputError("could not parse scheme, use <scheme>://<ref> format")
+        raise InputError(
+            f"no kms provider found for key reference: {reference[:200]}: "
+            f'exec: "sigstore-kms-{scheme[:80]}": executable file not found in $PATH'
+        )
+
     def _place(self, reference: str) -> "KeyPlace | None":
         """Who keeps the key; None where the reference means bytes that we read ourselves."""
         # each is loaded only where it is named

@@ -146,6 +146,8 @@ def ask(client: "HttpClient", request: HttpRequest, keeper: str) -> Reader:
     """
     try:
         answer = client.request(request.replace(max_bytes=ANSWER_BYTES))
+        if answer.status == 204:
+            return Reader({})
         if answer.status not in (200, 201):
             raise _refused(request, answer.status, answer.content, keeper)
         return Reader(strict_json.parse(answer.content))

@@ -69,6 +69,16 @@ class VaultKeys:
             return RemoteKey(public, keeper, None, sign_digest)  # it takes whole messages
         return RemoteKey(public, keeper, sign_digest)
 
+    def create(self, reference: str) -> "PublicKey":
+        """Make a key on P-256 where there is none of this name yet; return the public key.
+
+        Raises:
+            As ``public_key``.
+        """
+        name = _name(reference)
+        self._ask("POST", f"keys/{name}", {"type": "ecdsa-p256"}, f"vault key {name}")
+        return self.public_key(reference)
+
     def _latest(self, name: str) -> "tuple[int, PublicKey]":
         keeper = f"vault key {name}"
         try:

@@ -182,8 +182,9 @@ class LibCrypto:
 _LINKED = ("_ssl", "_hashlib")  # CPython's modules that are linked with libcrypto
 
 
-def _loaded() -> Mapping[str, object]:
-    for name in _LINKED:
+def loaded(names: tuple[str, ...] = _LINKED) -> Mapping[str, object]:
+    """Load the first of some modules that is there, and return all that are loaded."""
+    for name in names:
         try:
             __import__(name)
         except ImportError:
@@ -200,7 +201,7 @@ def load(modules: Mapping[str, object] | None = None, least: int = LEAST) -> Lib
     built in has the symbols in the program itself, if it exports them.
     """
     if modules is None:
-        modules = _loaded()
+        modules = loaded()
     for name in _LINKED:
         module = modules.get(name)
         if module is None:

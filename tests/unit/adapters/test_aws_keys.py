@@ -255,3 +255,21 @@ def test_moto(spec: str) -> None:
     with pytest.raises(KeyAccessError) as caught:
         AwsKeys(CREDENTIALS).public_key("awskms:///alias/absent")
     assert caught.value.code == Code.NOT_FOUND
+
+
+@mock_aws
+def test_a_new_key() -> None:
+    keys = AwsKeys(CREDENTIALS)
+    made = keys.create("awskms:///alias/new")
+    assert made.curve == "P-256"
+    assert keys.create("awskms:///alias/new") == keys.public_key("awskms:///alias/new") == made
+    with pytest.raises(InputError, match="must use alias key format"):
+        keys.create(f"awskms:///{UUID}")
+
+
+def test_no_new_key_where_it_cannot_be_looked_for(kms: Kms, server: Server) -> None:
+    kms.answers["GetPublicKey"] = refused("AccessDeniedException")
+    with pytest.raises(KeyAccessError) as caught:
+        keys(server).create("awskms:///alias/new")
+    assert caught.value.code == Code.REFUSED
+    assert [name for name, _ in kms.asked] == ["GetPublicKey"]

@@ -63,6 +63,7 @@ class Google:
         self.versions = {n: signing_keys.generate(algorithm) for n in (9, 10, 11)}
         self.algorithm = name
         self.signs_with = 0
+        self.there: list[str] = []  # rings and keys
         self.answers: dict[str, bytes] = {}
         self.forms: list[dict[str, list[str]]] = []
 
@@ -74,6 +75,8 @@ class Google:
             return said({"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"})
         if asked.header("authorization") != f"Bearer {TOKEN}":
             return said({"error": {"code": 401, "message": "no", "status": "UNAUTHENTICATED"}}, 401)
+        if made := self.made(asked):
+            return made
         if asked.path == f"/v1/{KEY}/cryptoKeyVersions":
             return self.listed(asked.target)
         number, _, verb = asked.path.removeprefix(f"/v1/{KEY}/cryptoKeyVersions/").partition("/")
@@ -83,6 +86,17 @@ class Google:
         number, _, verb = number.partition(":")
         assert verb == "asymmetricSign", asked
         return said({"signature": b64encode(self.signed(int(number), asked)).decode()})
+
+    def made(self, asked: Asked) -> bytes:
+        """Rings and keys, looked for and made."""
+        name = asked.path.removeprefix("/v1/")
+        if asked.method == "POST" and name.endswith(("/keyRings", "/cryptoKeys")):
+            new = asked.target.partition("Id=")[2]
+            self.there.append(f"{name}/{new}")
+            return said(json.loads(asked.body) | {"name": f"{name}/{new}"})
+        if name in (KEY, KEY.rpartition("/cryptoKeys")[0]):
+            return said({"name": name}) if name in self.there else said({}, 404)
+        return b""
 
     def listed(self, target: str) -> bytes:
         """Two pages, whose names are not in the order of their numbers."""
@@ -157,6 +171,30 @@ def check(found: RemoteKey) -> None:
         assert signatures.verify_digest(found.public, digest, found.sign_digest(digest))
         with pytest.raises(InputError):
             found.sign_digest(digest[:-1])
+
+
+def test_a_new_key_of_google(client: HttpClient, google: Google, kms: Server) -> None:
+    keys = gcp(client, kms)
+    for _ in range(2):
+        assert keys.create(f"gcpkms://{KEY}") == google.versions[10].public
+    assert google.there == [KEY.rpartition("/cryptoKeys")[0], KEY]
+    bodies = [json.loads(asked.body) for asked in kms.asked if asked.method == "POST"]
+    template = {"algorithm": "EC_SIGN_P256_SHA256"}
+    assert bodies == [{}, {"purpose": "ASYMMETRIC_SIGN", "versionTemplate": template}]
+    with pytest.raises(InputError, match="a version cannot be made by name"):
+        keys.create(f"gcpkms://{KEY}/versions/1")
+    google.answers[f"/v1/{KEY}"] = said({}, 403)
+    with pytest.raises(KeyAccessError) as caught:
+        keys.create(f"gcpkms://{KEY}")
+    assert caught.value.code == Code.REFUSED
+
+
+def test_a_list_without_an_end(client: HttpClient, google: Google, kms: Server) -> None:
+    google.answers[VERSIONS] = said({"cryptoKeyVersions": [], "nextPageToken": "again"})
+    with pytest.raises(UnavailableError) as caught:
+        gcp(client, kms).public_key(f"gcpkms://{KEY}")
+    assert caught.value.code == Code.TOO_LARGE
+    assert len(kms.asked) == 100
 
 
 @pytest.mark.parametrize("word", ["cryptoKeyVersions", "versions"])
@@ -420,6 +458,7 @@ class Azure:
         self.hsm = hsm
         self.answers: dict[str, bytes] = {}
         self.forms: list[dict[str, list[str]]] = []
+        self.made: list[dict[str, object]] = []
         self.signs_with = ""
 
     def handle(self, asked: Asked) -> bytes:
@@ -431,6 +470,10 @@ class Azure:
         assert asked.header("authorization") == f"Bearer {TOKEN}"
         assert asked.target.endswith("?api-version=7.4")
         parts = asked.path.split("/")  # "", keys, k, version, sign
+        if asked.path == "/keys/k/create":
+            self.made.append(json.loads(asked.body))
+            self.keys["v2"] = signing_keys.generate()
+            return said({"key": {}})
         if asked.method == "GET":
             version = parts[3] if len(parts) > 3 else "v2"
             if version not in self.keys:
@@ -503,6 +546,24 @@ def test_azure_signs(client: HttpClient, algorithm: str, hsm: str) -> None:
         "client_secret": [SECRET],
         "scope": ["https://127.0.0.1/.default"],
     }
+
+
+def test_a_new_key_of_azure(client: HttpClient, azure: Azure, vault: Server) -> None:
+    keys, reference = azure_keys(client, vault), f"azurekms://{vault.address}/k"
+    assert keys.create(reference) == azure.keys["v2"].public
+    assert not azure.made
+    del azure.keys["v2"]
+    found = keys.create(reference)
+    assert found == azure.keys["v2"].public
+    assert [(made["kty"], made["crv"], made["key_ops"]) for made in azure.made] == [
+        ("EC", "P-256", ["sign", "verify"])
+    ]
+    with pytest.raises(InputError, match="a version cannot be made by name"):
+        keys.create(f"{reference}/v9")
+    azure.answers["/keys/k"] = said({}, 403)
+    with pytest.raises(KeyAccessError) as caught:
+        keys.create(reference)
+    assert caught.value.code == Code.REFUSED
 
 
 def test_a_rotated_key_of_azure(client: HttpClient, azure: Azure, vault: Server) -> None:

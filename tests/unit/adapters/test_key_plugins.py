@@ -24,7 +24,12 @@ with open(here + "/asked", "a") as file:
     print(json.dumps([version, asked, message.decode("latin-1")]), file=file)
 key = signing_keys.from_pkcs8(open(here + "/key", "rb").read())
 text = lambda content: base64.b64encode(content).decode()
-if asked["methodName"] == "publicKey":
+if asked["methodName"] == "defaultAlgorithm":
+    print(json.dumps({{"defaultAlgorithm": {{"defaultAlgorithm": "best"}}}}))
+elif asked["methodName"] == "createKey":
+    assert asked["createKey"] == {{"algorithm": "best"}}
+    print(json.dumps({{"createKey": {{"publicKeyPEM": text(public_keys.encode(key.public))}}}}))
+elif asked["methodName"] == "publicKey":
     print(json.dumps({{"publicKey": {{"publicKeyPEM": text(public_keys.encode(key.public))}}}}))
 else:
     options = asked["signMessage"]["signOptions"]["messageOptions"]
@@ -64,6 +69,11 @@ def test_a_program_signs(tmp_path: Path, algorithm: str) -> None:
             found.sign_digest(digest)
     else:
         assert signatures.verify_digest(key.public, digest, found.sign_digest(digest))
+
+
+def test_a_program_makes_a_key(tmp_path: Path) -> None:
+    plugins, key = with_key(tmp_path, "ecdsa-p256")
+    assert plugins.create("safe://new") == key.public
 
 
 def test_what_a_program_is_asked(tmp_path: Path) -> None:

@@ -194,6 +194,25 @@ def test_a_program_is_found_on_the_path(client: HttpClient, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("foo", "could not parse scheme, use <scheme>://<ref> format"),
+        ("pkcs11:token=t", "could not parse scheme, use <scheme>://<ref> format"),
+        (
+            "foo://x",
+            'no kms provider found for key reference: foo://x: exec: "sigstore-kms-foo": '
+            "executable file not found in $PATH",
+        ),
+        ("hashivault://", "kms specification should be in the format hashivault://<key>"),
+    ],
+)
+def test_where_no_key_is_made(client: HttpClient, reference: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        references(client).create(reference)
+    assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
     ("missing", "reference", "extra"),
     [
         ("boto3", "awskms:///alias/a", "aws"),

@@ -34,6 +34,7 @@ class Vault:
         self.signs_with = 0
         self.answers: dict[str, bytes] = {}
         self.tokens = [TOKEN]
+        self.kinds: list[str] = []  # of keys that were made
 
     def handle(self, asked: Asked) -> bytes:
         if asked.path in self.answers:
@@ -42,6 +43,9 @@ class Vault:
             return answer(403, json.dumps({"errors": ["permission denied"]}).encode())
         if asked.method == "GET" and asked.path == "/v1/transit/keys/release":
             return self.listed()
+        if asked.method == "POST" and asked.path == "/v1/transit/keys/release":
+            self.kinds.append(json.loads(asked.body)["type"])
+            return answer(204)
         if asked.method == "POST" and asked.path.startswith("/v1/transit/sign/release"):
             return self.signed(asked)
         return answer(404, b'{"errors":[]}')
@@ -178,6 +182,11 @@ def test_what_the_environment_says(vault: Vault, server: Server, tmp_path: Path)
     with pytest.raises(KeyAccessError):
         vault_keys(mounted, tmp_path).public_key("hashivault://release")
     assert server.asked[-1].path == "/v1/team/transit/keys/release"
+
+
+def test_a_new_key(vault: Vault, server: Server, tmp_path: Path) -> None:
+    assert keys(server, tmp_path).create("hashivault://release") == vault.versions[2].public
+    assert vault.kinds == ["ecdsa-p256"]
 
 
 def test_without_an_address_or_a_token(server: Server, tmp_path: Path) -> None:

@@ -269,6 +269,11 @@ def test_the_library_is_looked_for_once() -> None:
     assert libcrypto.shared() is libcrypto.shared()
 
 
+def test_a_python_without_a_module() -> None:
+    assert "_hashlib" in libcrypto.loaded(("_no_such_module", "_hashlib", "_neither"))
+    assert libcrypto.loaded(()) is sys.modules
+
+
 def test_more_keys_than_are_kept() -> None:
     library = libcrypto.load()
     assert library is not None

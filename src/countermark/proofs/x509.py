@@ -1,8 +1,9 @@
 """What a certificate says, read without asking who says it.
 
-As much of RFC 5280 as Notary v1 looks at: names, dates, whether it is a CA, how it was signed, its key. Read by hand:
-``cryptography`` costs a cold start 80 ms and refuses certificates in use, such as one for ``docker/*`` (a
-PrintableString has no asterisk). Nothing here is believed; ``proofs/certificates.py`` has the rules.
+As much of RFC 5280 as is looked at: names, dates, whether it is a CA, how it was signed, key and extensions. Read
+by hand: ``cryptography`` costs a cold start 80 ms and refuses certificates in use, such as one for ``docker/*`` (a
+PrintableString has no asterisk). Nothing here is believed; ``proofs/certificates.py`` has the rules of Notary v1,
+``proofs/certificate_paths.py`` those of Sigstore.
 """
 
 from countermark.core.errors import MalformedError
@@ -25,7 +26,17 @@ _STRONG_SIGNATURES = {
 }
 _TEXTS = {0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii", 0x14: "latin-1", 0x1E: "utf-16-be"}
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
+_TRUE = b"\xff"
+_BOOLEANS = (_TRUE, b"\0")
 _DIGITS = frozenset(b"0123456789")
+
+
+class Extension(Value):
+    """One extension: its object identifier's contents, whether who does not know it has to refuse, and its value."""
+
+    kind: bytes
+    critical: bool
+    value: bytes
 
 
 class Certificate(Value):
@@ -33,15 +44,23 @@ class Certificate(Value):
 
     Attributes:
         der: all of its bytes.
+        body: those that are signed (TBSCertificate).
+        algorithm: how (AlgorithmIdentifier). signature: by whoever ``issuer`` names.
+        version: 1 to 3.
         issuer, subject: the names, as DER.
         common_name: the subject's, "" where it has none.
         not_before, not_after: when it holds, both included (UTC).
         is_ca: basic constraints say that it may issue others.
         weak_hash: it is signed over a hash that is not trusted any more, or in a way that we do not know.
         key: the public key that it is about.
+        extensions: in their order, no kind twice.
     """
 
     der: bytes
+    body: bytes
+    algorithm: bytes
+    signature: bytes
+    version: int
     issuer: bytes
     subject: bytes
     common_name: str
@@ -50,6 +69,11 @@ class Certificate(Value):
     is_ca: bool
     weak_hash: bool
     key: spki.PublicKey
+    extensions: tuple[Extension, ...]
+
+    def extension(self, kind: bytes) -> Extension | None:
+        """Find an extension by its object identifier's contents."""
+        return next((each for each in self.extensions if each.kind == kind), None)
 
 
 def parse(content: bytes) -> Certificate:
@@ -61,11 +85,14 @@ def parse(content: bytes) -> Certificate:
     outer = DerReader(content)
     whole = outer.sequence()
     outer.end()
-    tbs = whole.sequence()
+    tag, contents, body = whole.element()
+    if tag != der.SEQUENCE:
+        raise MalformedError("certificate has no body where it belongs")
+    tbs = DerReader(contents)
     _, _, algorithm = whole.element()
-    whole.bits()
+    signature = whole.bits()
     whole.end()
-    tbs.skip(der.context(0))  # version
+    version = _version(tbs)
     tbs.integer()  # serial number
     _, _, inner_algorithm = tbs.element()
     if algorithm != inner_algorithm:
@@ -76,16 +103,22 @@ def parse(content: bytes) -> Certificate:
     validity_and_names.end()
     _, _, subject = tbs.element()
     _, _, key = tbs.element()
+    extensions = _extensions(tbs)
     return Certificate(
         der=content,
+        body=body,
+        algorithm=algorithm,
+        signature=signature,
+        version=version,
         issuer=issuer,
         subject=subject,
         common_name=_common_name(subject),
         not_before=not_before,
         not_after=not_after,
-        is_ca=_is_ca(tbs),
+        is_ca=_is_ca(extensions),
         weak_hash=_is_weak(algorithm),
         key=spki.parse(key),
+        extensions=extensions,
     )
 
 
@@ -156,31 +189,55 @@ def _text(tag: int, raw: bytes) -> str:
         raise MalformedError("certificate has a malformed name") from None
 
 
-def _is_ca(tbs: DerReader) -> bool:
+def _version(tbs: DerReader) -> int:
+    if tbs.next_tag() != der.context(0):
+        return 1
+    explicit = tbs.sequence(der.context(0))
+    number = explicit.integer()
+    explicit.end()
+    if not 0 <= number <= 2:
+        raise MalformedError("certificate of an unknown version")
+    return number + 1
+
+
+def _extensions(tbs: DerReader) -> tuple[Extension, ...]:
     """Read the extensions, which end the certificate's body."""
     tbs.skip(0x81)  # unique identifiers, which nobody uses
     tbs.skip(0x82)
     if tbs.next_tag() == -1:
-        return False
+        return ()
     explicit = tbs.sequence(der.context(3))
     tbs.end()
-    extensions = explicit.sequence()
+    listed = explicit.sequence()
     explicit.end()
-    seen: set[bytes] = set()
-    is_ca = False
-    while extensions.next_tag() != -1:
-        extension = extensions.sequence()
-        kind = extension.take(der.OID)
-        extension.skip(der.BOOLEAN)
-        value = extension.take(der.OCTET_STRING)
-        extension.end()
-        if kind in seen:
+    found: dict[bytes, Extension] = {}
+    while listed.next_tag() != -1:
+        extension = _extension(listed.sequence())
+        if extension.kind in found:
             raise MalformedError("certificate has an extension twice")
-        seen.add(kind)
-        if kind == _BASIC_CONSTRAINTS:
-            constraints = DerReader(value).sequence()
-            is_ca = constraints.next_tag() == der.BOOLEAN and constraints.take(der.BOOLEAN) != b"\0"
-    return is_ca
+        found[extension.kind] = extension
+    return tuple(found.values())
+
+
+def _extension(reader: DerReader) -> Extension:
+    kind = reader.take(der.OID)
+    critical = False
+    if reader.next_tag() == der.BOOLEAN:
+        flag = reader.take(der.BOOLEAN)
+        if flag not in _BOOLEANS:
+            raise MalformedError("certificate has a boolean that is neither true nor false")
+        critical = flag == _TRUE  # an explicit FALSE is no DER, yet in use; Go takes it too
+    value = reader.take(der.OCTET_STRING)
+    reader.end()
+    return Extension(kind=kind, critical=critical, value=value)
+
+
+def _is_ca(extensions: tuple[Extension, ...]) -> bool:
+    for extension in extensions:
+        if extension.kind == _BASIC_CONSTRAINTS:
+            constraints = DerReader(extension.value).sequence()
+            return constraints.next_tag() == der.BOOLEAN and constraints.take(der.BOOLEAN) != b"\0"
+    return False
 
 
 def _is_weak(algorithm: bytes) -> bool:

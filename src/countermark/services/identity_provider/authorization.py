@@ -15,7 +15,12 @@ from countermark.core.ports import Clock, Request, Response
 from countermark.services.identity_provider.browsers import Browsers
 from countermark.services.identity_provider.forms import Fields, GrantError, read_form
 from countermark.services.identity_provider.grants import CodeGrant, Codes
-from countermark.services.identity_provider.settings import OUT_OF_BAND, Client, Settings
+from countermark.services.identity_provider.settings import (
+    LOOPBACK_HOSTS,
+    OUT_OF_BAND,
+    Client,
+    Settings,
+)
 from countermark.services.identity_provider.signing_in import Outcome, SigningIn
 from countermark.services.pages import sign_in as pages
 from countermark.services.pages.sign_in import SignInForm
@@ -94,6 +99,7 @@ class Authorization:
             action=f"{self._settings.path}/sign-in",
             sealed=sealed,
             asker=client.id,
+            place=_place(kept["redirect_uri"]),
             known=known,
             name=name,
             leads_to=_origin(kept["redirect_uri"]),
@@ -204,6 +210,14 @@ def _max_age(text: str) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise GrantError("invalid_request", "max_age is a number of seconds")
     return int(text)
+
+
+def _place(redirect: str) -> str:
+    """Where a program is that a browser goes back to, for people."""
+    if redirect == OUT_OF_BAND:
+        return ""
+    host = urlsplit(redirect).hostname or ""
+    return "on this machine" if host in LOOPBACK_HOSTS else f"at {host}"
 
 
 def _origin(redirect: str) -> str:

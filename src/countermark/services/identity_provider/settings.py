@@ -13,7 +13,7 @@ OUT_OF_BAND = (
 _LOOPBACK = re.compile(
     r"http://(localhost|127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})((?:/[A-Za-z0-9._~-]*)*)"
 )
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 class Client(Value):
@@ -79,7 +79,7 @@ class Settings(Value):
 
     def _check(self) -> None:
         parts = urlsplit(self.issuer)
-        loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS
+        loopback = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
         if parts.scheme != "https" and not loopback:
             raise ConfigError(f"an issuer has an https URL, not {self.issuer[:200]!r}")
         if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:

@@ -17,6 +17,7 @@ class SignInForm(Value):
         action: where the form goes.
         sealed: what the form brings back: the request that it is about, which the browser cannot change.
         asker: the program that asks.
+        place: where it is, in words; "" where that is not known.
         known: who is signed in already, "" for nobody.
         name: to begin with.
         problem: what was wrong the last time.
@@ -28,6 +29,7 @@ class SignInForm(Value):
     action: str
     sealed: str
     asker: str
+    place: str = ""
     known: str = ""
     name: str = ""
     problem: str = ""
@@ -51,7 +53,9 @@ def sign_in(
 
 def _about(form: SignInForm) -> list[Html]:
     asks = joined(
+        "The program ",
         element("strong", form.asker),
+        f" {form.place}".rstrip(),
         " asks who you are. It gets a token that says so, good for a few minutes; "
         "it never sees your password.",
     )
@@ -69,7 +73,7 @@ def _about_device(form: SignInForm) -> list[Html]:
         element(
             "p",
             "Go on only if you started it yourself and see the same code there. "
-            "If somebody sent you here, they would sign in your name.",
+            "If somebody sent you this link, they would sign in your name.",
         ),
     ]
 

@@ -155,16 +155,10 @@ def checker(library: "LibCrypto | None") -> "Checker":
     return key_objects.verify
 
 
-_found: "list[LibCrypto | None]" = []
-
-
 def _library() -> "LibCrypto | None":
-    """Look for the process's libcrypto once."""
-    if not _found:
-        from countermark.proofs import libcrypto  # noqa: PLC0415 - ctypes, only where something is verified
+    from countermark.proofs import libcrypto  # noqa: PLC0415 - ctypes, only where something is verified
 
-        _found.append(libcrypto.load())
-    return _found[0]
+    return libcrypto.shared()
 
 
 def check_signatures(signed: Signed, role: Role, keys: Mapping[str, Key]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from countermark.core.errors import Code, KeyAccessError, MalformedError
 from countermark.formats import strict_json
 from countermark.proofs import signing_keys
 from countermark.proofs.signing_keys import LocalKey
-from countermark.proofs.tokens import encode_base64url
+from countermark.proofs.tokens import decode_base64url, encode_base64url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,13 +103,21 @@ def _public_key(item: strict_json.Reader) -> TokenKey | None:
     algorithm, members, shape = kind
     try:
         given: dict[str, str | list[str]] = {m: item.text(m) for m in ("kty", *members)}
+        if shape is RSAKey and not _RSA_BITS[0] <= _bits(item.text("n")) <= _RSA_BITS[1]:
+            return None
         key = shape.import_key(given)
-        raw = key.raw_value
     except (MalformedError, JoseError, ValueError, TypeError, OverflowError):
         return None
-    if isinstance(raw, rsa.RSAPublicKey) and not _RSA_BITS[0] <= raw.key_size <= _RSA_BITS[1]:
-        return None
     return TokenKey(_text(item, "kid"), algorithm, key)
+
+
+def _bits(modulus: str) -> int:
+    """The size of an RSA key, told before it is loaded: joserfc would load any, and warn.
+
+    Raises:
+        ValueError: not base64url.
+    """
+    return int.from_bytes(decode_base64url(modulus), "big").bit_length()
 
 
 def _is_for(item: strict_json.Reader, algorithm: str) -> bool:

@@ -100,6 +100,20 @@ def encode_base64url(content: bytes) -> str:
     return raw.translate(_TO_URL).decode().rstrip("=")
 
 
+def decode_base64url(text: str) -> bytes:
+    """Read base64url in its one form: no padding, no other characters, no bits left over.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    if not _BASE64URL.issuperset(text) or len(text) % 4 == 1:
+        raise ValueError("not base64url")
+    content = binascii.a2b_base64(text.translate(_FROM_URL) + "=" * (-len(text) % 4))
+    if encode_base64url(content) != text:
+        raise ValueError("not base64url in its one form")
+    return content
+
+
 def key_name(token: str) -> str:
     """Read which key a token says it was signed with, "" where it says nothing.
 
@@ -134,9 +148,9 @@ def _check_names(claims: "dict[str, Json]", issuer: str, audience: str) -> None:
         raise _refused("another issuer")
     given = claims.get("aud")
     audiences = given if isinstance(given, list) else [given]
-    if not audience or not all(isinstance(item, str) for item in audiences):
+    if not audiences or not all(isinstance(item, str) for item in audiences):
         raise _refused("no audience")
-    if audience not in audiences:
+    if audience not in audiences or not audience:
         raise _refused("for another audience")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
@@ -168,13 +182,10 @@ def _text(header: "dict[str, Json]", name: str) -> str:
 
 
 def _decoded(part: str) -> bytes:
-    """Read base64url in its one form: no padding, no other characters, no bits left over."""
-    if not _BASE64URL.issuperset(part) or len(part) % 4 == 1:
-        raise _refused("not base64url")
-    content = binascii.a2b_base64(part.translate(_FROM_URL) + "=" * (-len(part) % 4))
-    if encode_base64url(content) != part:
-        raise _refused("not base64url in its one form")
-    return content
+    try:
+        return decode_base64url(part)
+    except ValueError as error:
+        raise _refused(str(error)) from None
 
 
 def _object(content: bytes, what: str) -> "dict[str, Json]":

@@ -92,6 +92,7 @@ BUNDLE_ENTRIES = 32  # log entries of one bundle. sigstore-go: 32
 BUNDLE_TIMESTAMPS = 32  # sigstore-go: 32
 BUNDLE_CERTIFICATES = 8  # as long as a chain may be
 TRUSTED_ROOT_BYTES = 4 * MIB  # trusted_root.json; the public one has 30 KiB
+TRUSTED_ROOT_ENTRIES = 256  # of each kind; the public one has 2 to 4
 PROOF_HASHES = 64  # of an inclusion proof: a tree of 2^64 entries
 CONDITION_CHARS = 8 * KIB  # of one condition on an attestation
 CONDITION_SECONDS = 5.0  # to judge one; an SBOM of 1,000 packages takes 0.02

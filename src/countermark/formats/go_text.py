@@ -1,4 +1,4 @@
-"""Base64 and times as Go writes them in JSON."""
+"""Base64, times and JSON as Go writes them."""
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
@@ -96,3 +96,20 @@ def near_expiry(end: datetime, now: datetime) -> bool:
     first = now.replace(year=now.year + months // 12, month=months % 12 + 1, day=1)
     # the 31st of a short month is in the next, as in Go
     return end < first + timedelta(days=now.day - 1)
+
+
+_ESCAPED: "dict[str, int | str | None]" = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
+
+
+def encode_json(value: object) -> bytes:
+    """Write compact JSON in the order given, with what HTML could misread escaped, as Go's encoding/json does."""
+    from countermark.formats import strict_json  # noqa: PLC0415 - who writes only
+
+    text = strict_json.compact(value).decode("utf-8")
+    return text.translate(str.maketrans(_ESCAPED)).encode("utf-8")

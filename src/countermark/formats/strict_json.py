@@ -23,6 +23,22 @@ def parse(content: bytes, *, max_bytes: int = limits.JSON_BYTES) -> Json:
     Raises:
         MalformedError: not such JSON (code ``malformed``), or past a limit (``too-large``).
     """
+    found: Json = _parse(content, max_bytes, _SCAN)
+    return found
+
+
+def parse_any(content: bytes, *, max_bytes: int = limits.JSON_BYTES) -> "Any":
+    """Read one JSON value in which numbers are what JSON allows: what strangers state, as an SBOM.
+
+    All else is as strict as in ``parse``. Fractions become floats, so that what is read cannot be written as it was.
+
+    Raises:
+        As ``parse``.
+    """
+    return _parse(content, max_bytes, _SCAN_ANY)
+
+
+def _parse(content: bytes, max_bytes: int, scan: "Callable[[str, int], tuple[Any, int]]") -> "Any":
     if len(content) > max_bytes:
         raise MalformedError(
             f"JSON of {len(content)} bytes, at most {max_bytes} are allowed", code=Code.TOO_LARGE
@@ -33,7 +49,7 @@ def parse(content: bytes, *, max_bytes: int = limits.JSON_BYTES) -> Json:
         raise MalformedError(f"JSON is not UTF-8 at byte {error.start}") from None
     _check_depth(text)
     try:
-        value = _decode(text)
+        value = _decode(text, scan)
         if (
             "\\u" in text
         ):  # a lone surrogate can only come from an escape: the text itself was UTF-8
@@ -43,16 +59,15 @@ def parse(content: bytes, *, max_bytes: int = limits.JSON_BYTES) -> Json:
     return value
 
 
-def _decode(text: str) -> Json:
+def _decode(text: str, scan: "Callable[[str, int], tuple[Any, int]]") -> "Any":
     start = len(text) - len(text.lstrip(_SPACE))
     try:
-        value, end = _SCAN(text, start)
+        value, end = scan(text, start)
     except StopIteration as stop:
         raise ValueError(f"a value is expected at character {stop.value}") from None
     if text[end:].strip(_SPACE):
         raise ValueError(f"something follows the value at character {end}")
-    found: Json = value
-    return found
+    return value
 
 
 def _reason(error: Exception) -> str:
@@ -112,6 +127,17 @@ def _no_fraction(text: str) -> int:
     raise ValueError(f"not an integer: {text[:40]}")
 
 
+def _any_integer(text: str) -> "int | float":
+    return int(text) if len(text) < _MOST_DIGITS else _fraction(text)
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"number out of range: {text[:40]}")
+    return value
+
+
 class _Rules:
     """What the scanner asks of its context (CPython's ``json.decoder.JSONDecoder`` has these names)."""
 
@@ -123,7 +149,14 @@ class _Rules:
     parse_constant = staticmethod(_no_fraction)
 
 
-def _scanner() -> "Callable[[str, int], tuple[Json, int]]":
+class _AnyRules(_Rules):
+    """The same with all of JSON's numbers."""
+
+    parse_int = staticmethod(_any_integer)  # type: ignore[assignment]
+    parse_float = staticmethod(_fraction)  # type: ignore[assignment]
+
+
+def _scanner(rules: type[_Rules]) -> "Callable[[str, int], tuple[Any, int]]":
     """The C scanner without the package ``json`` around it, whose patterns cost a cold start 7 ms."""
     try:
         from _json import make_scanner  # noqa: PLC0415 - absent from other Pythons
@@ -132,15 +165,17 @@ def _scanner() -> "Callable[[str, int], tuple[Json, int]]":
 
         return json.JSONDecoder(  # type: ignore[attr-defined,no-any-return]
             object_pairs_hook=_pairs,
-            parse_int=_integer,
-            parse_float=_no_fraction,
+            parse_int=rules.parse_int,
+            parse_float=rules.parse_float,
             parse_constant=_no_fraction,
         ).scan_once
-    scan: Callable[[str, int], tuple[Json, int]] = make_scanner(_Rules)  # type: ignore[arg-type]
+    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(rules)  # type: ignore[arg-type]
     return scan
 
 
-_SCAN = _scanner()
+_MOST_DIGITS = 400  # of a number; a float has less
+_SCAN = _scanner(_Rules)
+_SCAN_ANY = _scanner(_AnyRules)
 _SPACE = " \t\n\r"
 
 

@@ -309,11 +309,11 @@ def encode_attestation(
     head = strict_json.compact(
         {
             "_type": statement_type,
-            "predicateType": predicate_type,
             "subject": [
                 ({"name": each.name} if each.name else {}) | {"digest": dict(each.digests)}
                 for each in subjects
             ],
+            "predicateType": predicate_type,
         }
     )
     return head[:-1] + b',"predicate":' + predicate.strip() + b"}"

@@ -1,8 +1,8 @@
 """Log entries as Rekor 1 and 2 canonicalise them: what is hashed into the log, and what a promise signs.
 
 Specs: cosign, 2g. A body that comes with a signature is read only to be compared; where we know what was logged we
-write the body ourselves. Canonical is RFC 8785, which for what stands here (ASCII names, strings, integers) is sorted,
-compact JSON.
+write the body ourselves. Canonical is RFC 8785, which for what stands here (ASCII names, strings, integers) is
+sorted, compact JSON.
 """
 
 from countermark.core.errors import MalformedError

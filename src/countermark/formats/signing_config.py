@@ -40,7 +40,7 @@ class Service(Value):
 
 
 class Selector(Value):
-    """How many of the services of a kind are used: ``ANY`` one, ``ALL``, ``EXACT`` so many; "" where nothing is said."""
+    """How many of the services of a kind are used: ``ANY`` one, ``ALL``, ``EXACT`` so many; "" says nothing."""
 
     kind: str = ""
     count: int = 0

@@ -8,6 +8,7 @@ included. A certificate that comes with a timestamp adds nothing. Sources: RFC 3
 
 from countermark.core import limits
 from countermark.core.errors import (
+    ChainError,
     Code,
     EvidenceError,
     ExpiredError,
@@ -17,8 +18,10 @@ from countermark.core.errors import (
 from countermark.core.light import UTC, Sequence, datetime, sha256, sha512
 from countermark.core.value import Value
 from countermark.proofs import cms, der, signatures, x509
+from countermark.proofs.certificate_paths import TIME_STAMPING, chain_at
 from countermark.proofs.cms import SignedData
 from countermark.proofs.der import DerReader
+from countermark.proofs.x509 import Certificate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,21 +75,17 @@ def check(response: bytes, message: bytes, authorities: "Sequence[Authority]") -
         "timestamp by an authority that we do not know", code=Code.TIMESTAMP
     )
     for authority in authorities:
-        leaf = x509.parse(authority.certificates[0])
-        if (leaf.issuer, _serial(leaf)) != (data.signer.issuer, data.signer.serial):
+        leaf, serial = _leaf(authority.certificates[0])
+        if (leaf.issuer, serial) != (data.signer.issuer, data.signer.serial):
             continue
         try:
-            _check_signer(data, leaf)
-            _check_authority(authority, leaf, info.time)
+            _check_signer(data, leaf, serial)
+            _check_authority(authority, info.time)
         except EvidenceError as error:
             problem = error
             continue
-        return SignedTime(
-            time=info.time,
-            authority=_number(authorities, leaf),
-            serial=info.serial,
-            nonce=info.nonce,
-        )
+        number = _first_with(authorities, leaf.key.der)
+        return SignedTime(time=info.time, authority=number, serial=info.serial, nonce=info.nonce)
     raise problem
 
 
@@ -216,12 +215,13 @@ def _check_attributes(data: SignedData) -> None:
         raise EvidenceError("timestamp is not what was signed", code=Code.TIMESTAMP)
 
 
-def _check_signer(data: SignedData, leaf: x509.Certificate) -> None:
+def _check_signer(data: SignedData, leaf: Certificate, serial: int) -> None:
     """Check that this certificate's key signed, and that the signature names this certificate and no other."""
     signer = data.signer
     if data.certificates and leaf.der not in data.certificates:
         raise SignatureError("timestamp comes with another certificate", code=Code.TIMESTAMP)
-    _check_named_certificate(signer.attributes.get(cms.SIGNING_CERTIFICATE_V2, b""), leaf)
+    if not _names(signer.attributes.get(cms.SIGNING_CERTIFICATE_V2, b""), leaf, serial):
+        raise SignatureError("timestamp names another certificate", code=Code.TIMESTAMP)
     hash_name = "" if signer.kind == "ed25519" else signer.hash_name
     if signer.kind != leaf.key.kind or not signatures.verify(
         leaf.key, signer.signed, signer.signature, hash_name
@@ -229,10 +229,10 @@ def _check_signer(data: SignedData, leaf: x509.Certificate) -> None:
         raise SignatureError("timestamp has a wrong signature", code=Code.TIMESTAMP)
 
 
-def _check_named_certificate(attribute: bytes, leaf: x509.Certificate) -> None:
-    """Check the attribute signingCertificateV2 (RFC 5035, 3), whose first entry is the signer's certificate."""
+def _names(attribute: bytes, leaf: Certificate, serial: int) -> bool:
+    """Say whether an attribute signingCertificateV2 (RFC 5035, 3) names a certificate, first of all and wholly."""
     if not attribute:
-        raise SignatureError("timestamp does not name its certificate", code=Code.TIMESTAMP)
+        return False
     outer = DerReader(attribute)
     named = outer.sequence().sequence().sequence()
     outer.end()
@@ -242,41 +242,61 @@ def _check_named_certificate(attribute: bytes, leaf: x509.Certificate) -> None:
     fits = named.take(der.OCTET_STRING) == digest_of(hash_name, leaf.der)
     if named.next_tag() == der.SEQUENCE:
         both = named.sequence()
-        names = both.take(der.SEQUENCE)
-        fits &= names == der.tlv(der.context(4), leaf.issuer) and both.integer() == _serial(leaf)
+        issuer = both.take(der.SEQUENCE)
+        fits &= issuer == der.tlv(der.context(4), leaf.issuer) and both.integer() == serial
         both.end()
     named.end()
-    if not fits:
-        raise SignatureError("timestamp names another certificate", code=Code.TIMESTAMP)
+    return fits
 
 
-def _check_authority(authority: "Authority", leaf: x509.Certificate, time: datetime) -> None:
+def _check_authority(authority: "Authority", time: datetime) -> None:
     """Check that the authority was one at this time: chain, purpose and window."""
-    from countermark.proofs import signing_certificates  # noqa: PLC0415
-
     try:
-        signing_certificates.chain_at(
-            leaf,
-            [x509.parse(der_) for der_ in authority.certificates[1:]],
-            time,
-        )
+        _check_chain(tuple(authority.certificates), time)
+    except ExpiredError as error:
+        raise ExpiredError(str(error), code=Code.TIMESTAMP) from None
     except EvidenceError as error:
-        raise type(error)(str(error), code=Code.TIMESTAMP) from None
-    if (authority.start is not None and time < authority.start) or (
-        authority.end is not None and time > authority.end
-    ):
+        raise ChainError(str(error), code=Code.TIMESTAMP) from None
+    if not authority.is_in_service(time):
         raise ExpiredError("timestamp from outside its authority's time", code=Code.TIMESTAMP)
 
 
-def _number(authorities: "Sequence[Authority]", leaf: x509.Certificate) -> int:
-    keys = [x509.parse(authority.certificates[0]).key.der for authority in authorities]
-    return keys.index(leaf.key.der)
+# An authority is the same for each of a thousand signatures, and its chain holds at any time when all of it does.
+_leaves: dict[bytes, tuple[Certificate, int]] = {}
+_lives: dict[tuple[bytes, ...], tuple[datetime, datetime]] = {}
+_KEPT = 64
 
 
-def _serial(certificate: x509.Certificate) -> int:
-    tbs = DerReader(certificate.der).sequence().sequence()
-    tbs.skip(der.context(0))
-    return tbs.integer()
+def _leaf(content: bytes) -> tuple[Certificate, int]:
+    """Read an authority's certificate, and its number."""
+    found = _leaves.get(content)
+    if found is None:
+        certificate = x509.parse(content)
+        body = DerReader(certificate.body).sequence()
+        body.skip(der.context(0))  # version
+        found = certificate, body.integer()
+        if len(_leaves) >= _KEPT:
+            _leaves.clear()
+        _leaves[content] = found
+    return found
+
+
+def _check_chain(certificates: tuple[bytes, ...], time: datetime) -> None:
+    known = _lives.get(certificates)
+    if known is not None and known[0] <= time <= known[1]:
+        return
+    leaf, *between = (x509.parse(each) for each in certificates)
+    path = chain_at(leaf, between[:-1], between[-1:], time, TIME_STAMPING)
+    if len(_lives) >= _KEPT:
+        _lives.clear()
+    _lives[certificates] = max(c.not_before for c in path), min(c.not_after for c in path)
+
+
+def _first_with(authorities: "Sequence[Authority]", key: bytes) -> int:
+    """Find the first authority that has a key: one that is listed for several times is still one."""
+    return next(
+        i for i, each in enumerate(authorities) if _leaf(each.certificates[0])[0].key.der == key
+    )
 
 
 def digest_of(hash_name: str, content: bytes) -> bytes:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import fake_sigstore
 from claims import GOOD, NOW, OTHER, claim, rejection
+from countermark.adapters.conditions import CelConditions
 from countermark.core.claim import Finding
 from countermark.core.errors import Code, ConfigError
 from countermark.core.reference import ImageReference, Repository, Subject
@@ -19,7 +21,12 @@ from countermark.policy.pattern import Pattern
 
 TEXT = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-PEM = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+SIGSTORE = fake_sigstore.Sigstore()
+FILES = {
+    ".pem": fake_sigstore.pem_of(SIGSTORE.authority.chain[-1]).encode(),
+    ".pub": fake_sigstore.pem(fake_sigstore.new_key()).encode(),
+    ".json": SIGSTORE.trusted_root(),
+}
 GOOD_FILES = [text for kind, note, text in BLOCKS if kind == "yaml" and not note]
 REFUSED = "refused: "
 BAD_FILES = [(n.removeprefix(REFUSED), text) for _, n, text in BLOCKS if n.startswith(REFUSED)]
@@ -27,8 +34,11 @@ BAD_FILES = [(n.removeprefix(REFUSED), text) for _, n, text in BLOCKS if n.start
 
 def load(text: str) -> Layer:
     return parse(
-        text.encode(), file="policy.yaml", read_file=lambda path: PEM if path.endswith(".pem") else None
-    )  # fmt: skip
+        text.encode(),
+        file="policy.yaml",
+        read_file=lambda path: FILES.get(Path(path).suffix),
+        check_condition=CelConditions().check,
+    )
 
 
 def block(kind: str, note: str) -> str:
@@ -37,7 +47,7 @@ def block(kind: str, note: str) -> str:
 
 
 def test_there_are_examples() -> None:
-    assert len(GOOD_FILES) == 6
+    assert len(GOOD_FILES) == 8
     assert len(BAD_FILES) == 2
 
 

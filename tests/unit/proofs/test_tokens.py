@@ -64,6 +64,9 @@ def check(token: str, *keys: IssuingKey) -> dict[str, Any]:
     return tokens.check(token, public(*(keys or (KEY,))), ISSUER, AUDIENCE, NOW)
 
 
+GOOD = tokens.issue(claims(), KEY)
+
+
 @pytest.mark.parametrize("algorithm", tokens.ALGORITHMS)
 def test_what_is_issued_is_believed(algorithm: str) -> None:
     key = KEYS[algorithm]
@@ -192,6 +195,16 @@ def test_another_key_or_changed_bytes() -> None:
             check(wrong)
 
 
+def test_a_key_is_good_for_its_algorithm_only() -> None:
+    """Whatever a header says: the key knows what it is for."""
+    key = public(KEY)[0]
+    assert key.signed(GOOD)
+    assert not key.signed(tokens.issue(claims(), KEYS["EdDSA"]))
+    assert not key.signed(f"{part({'alg': 'none'})}.{part(claims())}.")
+    assert not key.signed("")
+    assert repr(key) == f"TokenKey(id={KEY.id!r}, algorithm='ES256')"
+
+
 def test_a_der_signature_is_none() -> None:
     private = serialization.load_der_private_key(KEY.to_pkcs8(), None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
@@ -199,9 +212,6 @@ def test_a_der_signature_is_none() -> None:
     der = private.sign(content.encode(), ec.ECDSA(hashes.SHA256()))
     with pytest.raises(EvidenceError, match="does not verify"):
         check(f"{content}.{encode_base64url(der)}")
-
-
-GOOD = tokens.issue(claims(), KEY)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,8 @@ class KeyReferences:
             return Pkcs11Keys(self._environment, self._secrets.pin)
         if "://" not in reference or scheme in ("env", "http", "https"):
             return None
+        if not reference.isprintable():  # nor are bytes that are no text
+            raise InputError(f"not a key reference: {reference[:200]!r}")
         if scheme == "k8s":
             from countermark.adapters.kubernetes_keys import KubernetesKeys  # noqa: PLC0415
 
@@ -218,7 +220,7 @@ def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             content = file.read(limits.KEY_FILE_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a name with a null
         raise InputError(f"open {path}: no such file or directory", code=Code.NOT_FOUND) from None
     except OSError as error:
         raise storage.translated(error, f"read {path}") from None

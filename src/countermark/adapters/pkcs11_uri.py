@@ -24,6 +24,7 @@ TOKEN_ATTRIBUTES = {
 _PATH_ATTRIBUTES = (*TOKEN_ATTRIBUTES, "slot-id", "object", "id", "type")
 _QUERY_ATTRIBUTES = ("module-path", "pin-value", "pin-source")
 _PIN_BYTES = 1024
+_HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
 class Pkcs11Uri(Value):
@@ -98,15 +99,13 @@ def _attributes(text: str, separator: str, known: tuple[str, ...]) -> dict[str, 
 
 
 def _decoded(text: str) -> bytes:
-    first, *rest = text.encode().split(b"%")
+    first, *rest = text.encode("utf-8", "surrogateescape").split(b"%")
     parts = [first]
     for part in rest:
-        try:
-            parts.append(bytes.fromhex(part[:2].decode()) + part[2:])
-        except ValueError:
-            raise InputError("invalid uri: a percent sign that escapes nothing") from None
-        if len(part) < 2:
+        digits = part[:2]
+        if len(digits) != 2 or not _HEX.issuperset(digits):
             raise InputError("invalid uri: a percent sign that escapes nothing")
+        parts.append(bytes((int(digits, 16),)) + part[2:])
     return b"".join(parts)
 
 

@@ -117,6 +117,8 @@ def test_a_url_without_tls(client: HttpClient) -> None:
         ("awskms://x", "kms specification should be in the format awskms://", Code.BAD_INPUT),
         ("gcpkms://x", "kms specification should be in the format gcpkms://", Code.BAD_INPUT),
         ("azurekms://x", "kms specification should be in the format azurekms://", Code.BAD_INPUT),
+        ("foo://\udcff", "not a key reference: 'foo://\\udcff'", Code.BAD_INPUT),
+        ("gcpkms://a\nb", "not a key reference", Code.BAD_INPUT),
         ("pkcs11:object=x", "invalid uri: one of token and slot-id must be set", Code.BAD_INPUT),
     ],
 )  # fmt: skip

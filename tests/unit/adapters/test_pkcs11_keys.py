@@ -85,6 +85,7 @@ def test_what_the_environment_adds() -> None:
         (f"pkcs11:token;object=o?{MODULE}", "is unknown"),
         (f"pkcs11:token=t;object=%4?{MODULE}", "a percent sign that escapes nothing"),
         (f"pkcs11:token=t;object=%4x?{MODULE}", "a percent sign that escapes nothing"),
+        (f"pkcs11:token=t;object=%  ?{MODULE}", "a percent sign that escapes nothing"),
         (f"pkcs11:token=t;object=%?{MODULE}", "a percent sign that escapes nothing"),
         (f"pkcs11:token=t;object=o?{MODULE}&pin-source=pin", "pin-source is not the absolute path"),
     ],

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -282,6 +283,24 @@ def test_more_keys_than_are_kept() -> None:
         for public, value in made:
             assert library.verify_message(public, "ecdsa", "sha256", MESSAGE, value)
     assert not library.verify_message(made[0][0], "ecdsa", "sha256", MESSAGE, made[1][1])
+
+
+def test_threads_share_the_library() -> None:
+    """More keys than are kept, so that threads free what others use."""
+    library = libcrypto.load()
+    assert library is not None
+    made = [(key.public, key.sign(MESSAGE)) for key in (signing_keys.generate() for _ in range(90))]
+
+    def verify(start: int) -> int:
+        turned = made[start:] + made[:start]
+        return sum(
+            library.verify_message(public, "ecdsa", "sha256", MESSAGE, value)
+            and library.verify_digest(public, "ecdsa", "sha256", digest("sha256"), value)
+            for public, value in turned * 5
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(verify, range(0, 80, 10))) == [450] * 8
 
 
 def test_verifying_loads_no_large_library() -> None:

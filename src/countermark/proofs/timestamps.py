@@ -17,11 +17,10 @@ from countermark.core.errors import (
 )
 from countermark.core.light import UTC, Sequence, datetime, sha256, sha512
 from countermark.core.value import Value
-from countermark.proofs import cms, der, signatures, x509
+from countermark.proofs import cms, der, signatures, spki, x509
 from countermark.proofs.certificate_paths import TIME_STAMPING, chain_at
 from countermark.proofs.cms import SignedData
 from countermark.proofs.der import DerReader
-from countermark.proofs.x509 import Certificate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,17 +73,18 @@ def check(response: bytes, message: bytes, authorities: "Sequence[Authority]") -
     problem: EvidenceError = SignatureError(
         "timestamp by an authority that we do not know", code=Code.TIMESTAMP
     )
-    for authority in authorities:
-        leaf, serial = _leaf(authority.certificates[0])
-        if (leaf.issuer, serial) != (data.signer.issuer, data.signer.serial):
+    leaves = [_leaf(authority.certificates) for authority in authorities]
+    for authority, leaf in zip(authorities, leaves, strict=True):
+        if leaf is None or leaf.name != (data.signer.issuer, data.signer.serial):
             continue
         try:
-            _check_signer(data, leaf, serial)
+            _check_signer(data, leaf)
             _check_authority(authority, info.time)
         except EvidenceError as error:
             problem = error
             continue
-        number = _first_with(authorities, leaf.key.der)
+        # an authority that is listed for several times is still one
+        number = next(i for i, each in enumerate(leaves) if each and each.key == leaf.key)
         return SignedTime(time=info.time, authority=number, serial=info.serial, nonce=info.nonce)
     raise problem
 
@@ -215,12 +215,12 @@ def _check_attributes(data: SignedData) -> None:
         raise EvidenceError("timestamp is not what was signed", code=Code.TIMESTAMP)
 
 
-def _check_signer(data: SignedData, leaf: Certificate, serial: int) -> None:
+def _check_signer(data: SignedData, leaf: "_Leaf") -> None:
     """Check that this certificate's key signed, and that the signature names this certificate and no other."""
     signer = data.signer
     if data.certificates and leaf.der not in data.certificates:
         raise SignatureError("timestamp comes with another certificate", code=Code.TIMESTAMP)
-    if not _names(signer.attributes.get(cms.SIGNING_CERTIFICATE_V2, b""), leaf, serial):
+    if not _names(signer.attributes.get(cms.SIGNING_CERTIFICATE_V2, b""), leaf):
         raise SignatureError("timestamp names another certificate", code=Code.TIMESTAMP)
     hash_name = "" if signer.kind == "ed25519" else signer.hash_name
     if signer.kind != leaf.key.kind or not signatures.verify(
@@ -229,7 +229,7 @@ def _check_signer(data: SignedData, leaf: Certificate, serial: int) -> None:
         raise SignatureError("timestamp has a wrong signature", code=Code.TIMESTAMP)
 
 
-def _names(attribute: bytes, leaf: Certificate, serial: int) -> bool:
+def _names(attribute: bytes, leaf: "_Leaf") -> bool:
     """Say whether an attribute signingCertificateV2 (RFC 5035, 3) names a certificate, first of all and wholly."""
     if not attribute:
         return False
@@ -243,7 +243,7 @@ def _names(attribute: bytes, leaf: Certificate, serial: int) -> bool:
     if named.next_tag() == der.SEQUENCE:
         both = named.sequence()
         issuer = both.take(der.SEQUENCE)
-        fits &= issuer == der.tlv(der.context(4), leaf.issuer) and both.integer() == serial
+        fits &= issuer == der.tlv(der.context(4), leaf.name[0]) and both.integer() == leaf.name[1]
         both.end()
     named.end()
     return fits
@@ -261,20 +261,33 @@ def _check_authority(authority: "Authority", time: datetime) -> None:
         raise ExpiredError("timestamp from outside its authority's time", code=Code.TIMESTAMP)
 
 
+class _Leaf(Value):
+    """An authority's own certificate (DER), its issuer's name and its number, and its key."""
+
+    der: bytes
+    name: tuple[bytes, int]
+    key: spki.PublicKey
+
+
 # An authority is the same for each of a thousand signatures, and its chain holds at any time when all of it does.
-_leaves: dict[bytes, tuple[Certificate, int]] = {}
+_leaves: dict[bytes, _Leaf] = {}
 _lives: dict[tuple[bytes, ...], tuple[datetime, datetime]] = {}
 _KEPT = 64
 
 
-def _leaf(content: bytes) -> tuple[Certificate, int]:
-    """Read an authority's certificate, and its number."""
+def _leaf(certificates: Sequence[bytes]) -> _Leaf | None:
+    """Read an authority's own certificate; None where it is none, so that this one authority vouches for nothing."""
+    content = certificates[0] if certificates else b""
     found = _leaves.get(content)
     if found is None:
-        certificate = x509.parse(content)
+        try:
+            certificate = x509.parse(content)
+        except MalformedError:
+            return None
         body = DerReader(certificate.body).sequence()
         body.skip(der.context(0))  # version
-        found = certificate, body.integer()
+        name = certificate.issuer, body.integer()
+        found = _Leaf(der=content, name=name, key=certificate.key)
         if len(_leaves) >= _KEPT:
             _leaves.clear()
         _leaves[content] = found
@@ -290,13 +303,6 @@ def _check_chain(certificates: tuple[bytes, ...], time: datetime) -> None:
     if len(_lives) >= _KEPT:
         _lives.clear()
     _lives[certificates] = max(c.not_before for c in path), min(c.not_after for c in path)
-
-
-def _first_with(authorities: "Sequence[Authority]", key: bytes) -> int:
-    """Find the first authority that has a key: one that is listed for several times is still one."""
-    return next(
-        i for i, each in enumerate(authorities) if _leaf(each.certificates[0])[0].key.der == key
-    )
 
 
 def digest_of(hash_name: str, content: bytes) -> bytes:

@@ -1,0 +1,88 @@
+"""Checkpoints: a log's signed word for its state, checked and signed.
+
+C2SP signed-note; specs: cosign, 2g. Rekor 1 signs the same kind of note with an ECDSA key, names it by the first bytes
+of its log ID, and writes its tree's number behind the host.
+"""
+
+from countermark.core.errors import Code, EvidenceError, MalformedError
+from countermark.core.light import sha256
+from countermark.formats.tlog import Checkpoint, Note, NoteSignature
+from countermark.formats.trusted_root import Instance
+from countermark.proofs import signatures, spki
+from countermark.proofs.spki import PublicKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.core.ports_sigstore import SigningKey
+
+_ED25519, _ALGORITHM = b"\x01", b"\xff"
+_RSA = b"PKIX-RSA-PKCS#1v1.5"
+
+
+def key_id(name: str, key: PublicKey) -> bytes:
+    """The identifier of a log's key, whole: its first four bytes stand in notes, all of it in log entries."""
+    head = name.encode("utf-8") + b"\n"
+    if key.kind == "ed25519":
+        return sha256(head + _ED25519 + key.raw).digest()
+    if key.kind == "rsa":
+        return sha256(head + _ALGORITHM + _RSA + key.der).digest()
+    return sha256(key.der).digest()
+
+
+def is_first_kind(origin: str) -> bool:
+    """Say whether a checkpoint's first line is Rekor 1's: ``host - number``."""
+    host, dash, number = origin.rpartition(" - ")
+    return bool(host and dash) and number.isascii() and number.isdigit()
+
+
+def check(content: str, log: Instance) -> Checkpoint:
+    """Check that a log has signed a checkpoint.
+
+    Raises:
+        EvidenceError: ``checkpoint``: another log's, not signed by this one, or one in its name that is wrong;
+            ``malformed``.
+    """
+    note = Note.parse(content)
+    found = Checkpoint.parse(note.text)
+    key = spki.parse(log.key)
+    if is_first_kind(found.origin):
+        name, wanted = found.origin.rpartition(" - ")[0], log.log_id
+    else:
+        name = log.origin
+        if not name:
+            raise _wrong(
+                "the trusted root does not say where the log is, so that its checkpoints cannot be told apart"
+            )
+        if found.origin != name:
+            raise _wrong(f"got origin {found.origin[:100]!r}, expected is {name!r}")
+        wanted = key_id(name, key)
+    ours = [each for each in note.signatures if each.name == name and each.key_id == wanted[:4]]
+    if not ours:
+        raise _wrong("the checkpoint is not signed by the log")
+    for each in ours:
+        if not signatures.verify(key, note.text.encode("utf-8"), each.value):
+            raise _wrong(f"invalid signature for key {name}+{wanted[:4].hex()}")
+    return found
+
+
+def _wrong(reason: str) -> EvidenceError:
+    return EvidenceError(reason, code=Code.CHECKPOINT)
+
+
+def sign(checkpoint: Checkpoint, key: "SigningKey") -> Note:
+    """Sign a checkpoint under its origin's name.
+
+    Raises:
+        KeyAccessError, UnavailableError: the key's keeper does not sign.
+        MalformedError: the key is none that we can name.
+    """
+    text = checkpoint.encode()
+    public = spki.parse(key.public_der)
+    if not checkpoint.origin or " " in checkpoint.origin:
+        raise MalformedError(f"no log's origin: {checkpoint.origin[:80]!r}")
+    signature = NoteSignature(
+        name=checkpoint.origin,
+        key_id=key_id(checkpoint.origin, public)[:4],
+        value=key.sign(text.encode("utf-8")),
+    )
+    return Note(text=text, signatures=(signature,))

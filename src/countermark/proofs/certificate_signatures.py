@@ -58,6 +58,17 @@ def algorithm(identifier: bytes) -> Algorithm:
     return Algorithm(kind="rsa", hash_name=hash_name, pss=True)
 
 
+def identifier(key: PublicKey) -> bytes:
+    """Write how a key signs certificates: over the hash that belongs to it.
+
+    Raises:
+        MalformedError: ``not-supported``, a key on a curve that Sigstore does not use.
+    """
+    hash_name = "" if key.kind == "ed25519" else signatures.hash_for(key)
+    wanted = Algorithm(kind=key.kind, hash_name=hash_name)
+    return next(each for each, how in _KNOWN.items() if how == wanted)
+
+
 def _pss_hash(identifier: bytes) -> str:
     """Read RSASSA-PSS parameters (RFC 4055, 3.1): one strong hash for both of their places, "" where it is not so."""
     inner = DerReader(identifier).sequence()

@@ -1,7 +1,7 @@
 """Checkpoints: a log's signed word for its state, checked and signed.
 
-C2SP signed-note; specs: cosign, 2g. Rekor 1 signs the same kind of note with an ECDSA key, names it by the first bytes
-of its log ID, and writes its tree's number behind the host.
+C2SP signed-note; specs: cosign, 2g. Rekor 1 signs the same kind of note with an ECDSA key, names it by the first
+bytes of its log ID, and writes its tree's number behind the host.
 """
 
 from countermark.core.errors import Code, EvidenceError, MalformedError

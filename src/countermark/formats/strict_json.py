@@ -62,12 +62,22 @@ def _parse(content: bytes, max_bytes: int, scan: "Callable[[str, int], tuple[Any
 def _decode(text: str, scan: "Callable[[str, int], tuple[Any, int]]") -> "Any":
     start = len(text) - len(text.lstrip(_SPACE))
     try:
-        value, end = scan(text, start)
+        value, end = _scanned(text, start, scan)
     except StopIteration as stop:
         raise ValueError(f"a value is expected at character {stop.value}") from None
     if text[end:].strip(_SPACE):
         raise ValueError(f"something follows the value at character {end}")
     return value
+
+
+def _scanned(
+    text: str, start: int, scan: "Callable[[str, int], tuple[Any, int]]"
+) -> "tuple[Any, int]":
+    """Scan a value. CPython's scanner finds the class of its errors in ``json.decoder``, and only if that is loaded."""
+    try:
+        return scan(text, start)
+    except SystemError:
+        return scan(text, start)
 
 
 def _reason(error: Exception) -> str:

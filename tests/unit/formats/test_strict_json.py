@@ -1,6 +1,8 @@
 """Strict reading and canonical writing of JSON."""
 
 import contextlib
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -124,3 +126,17 @@ def test_the_reader_names_the_place_of_a_mistake() -> None:
     assert not inner.has("zz")
     assert Reader(parse(b'{"z":null,"l":["a"]}')).has("z") is False
     assert Reader(parse(b'{"l":["a"]}')).texts("l") == ("a",)
+
+
+def test_what_is_no_json_is_refused_where_the_package_json_was_never_loaded() -> None:
+    """CPython's scanner gives a SystemError then: the class of its own errors is not there."""
+    program = (
+        "import sys\n"
+        "from countermark.core.errors import MalformedError\n"
+        "from countermark.formats import strict_json\n"
+        "assert 'json.decoder' not in sys.modules\n"
+        "try:\n    strict_json.parse(b'{a}')\n"
+        "except MalformedError:\n    print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.stdout == b"refused\n", done.stderr

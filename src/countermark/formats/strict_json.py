@@ -73,10 +73,11 @@ def _decode(text: str, scan: "Callable[[str, int], tuple[Any, int]]") -> "Any":
 def _scanned(
     text: str, start: int, scan: "Callable[[str, int], tuple[Any, int]]"
 ) -> "tuple[Any, int]":
-    """Scan a value. CPython's scanner finds the class of its errors in ``json.decoder``, and only if that is loaded."""
+    """Scan a value. CPython's scanner finds the class of its errors in ``json.decoder``, if that is loaded at all."""
     try:
         return scan(text, start)
     except SystemError:
+        __import__("json.decoder")  # only for what is no JSON
         return scan(text, start)
 
 

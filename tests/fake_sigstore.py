@@ -220,7 +220,8 @@ class Authority:
             builder = builder.add_extension(
                 x509.BasicConstraints(ca=True, path_length=None), critical=True
             )
-        words = {8: issuer, **(extensions or {})} if issuer else (extensions or {})
+        words = {1: issuer, 8: issuer} if issuer else {}
+        words |= extensions or {}
         for number, text in words.items():
             kind = x509.ObjectIdentifier(f"{EXTENSION}{number}")
             value = text.encode() if number < 7 else der_text(text)

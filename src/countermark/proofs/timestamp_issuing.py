@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from countermark.core.ports_sigstore import SigningKey
 
 POLICY = "1.3.6.1.4.1.57264.2"  # sigstore's: as timestamp-server has it
+EXTENSIONS = "unaccepted extension: requested extensions are not supported by the TSA"
 UNKNOWN_POLICY = "unaccepted policy: requested TSA policy is not supported by the TSA"
 
 _VERSION_1, _VERSION_3 = der.integer(1), der.integer(3)
@@ -99,11 +100,13 @@ class Stamper:
         """Stamp what is asked for with the time (TimeStampResp, DER).
 
         Raises:
-            InputError: a policy that is not ours; its words are those to answer with.
+            InputError: a policy that is not ours, or an extension; its words are those to answer with.
             KeyAccessError, UnavailableError: the certificate does not hold now, or the key does not sign.
         """
         if query.policy not in (b"", self._policy[2:]):
             raise InputError(UNKNOWN_POLICY)
+        if query.is_extended:
+            raise InputError(EXTENSIONS)
         if not self._leaf.not_before <= now <= self._leaf.not_after:
             raise KeyAccessError("the timestamp authority's certificate does not hold now")
         digits = f"{now.astimezone(UTC):%Y%m%d%H%M%S}Z".encode()

@@ -10,7 +10,6 @@ from countermark.proofs.timestamps import digest_of
 UNREADABLE = "Error generating timestamp response"
 WEAK_HASH = "Weak hash algorithm in timestamp request"
 WRONG_LENGTH = "Message digest has incorrect length for specified algorithm"
-EXTENSIONS = "unaccepted extension: requested extensions are not supported by the TSA"
 
 _SHA1 = der.oid("1.3.14.3.2.26")[2:]
 _OIDS = {name: der.tlv(der.OID, kind) for kind, name in cms.HASHES.items()}
@@ -26,12 +25,14 @@ class Query(Value):
         policy: under which it shall be made (contents of the OID), b"" for whichever.
         nonce: an INTEGER in DER that the timestamp repeats, b"" for none.
         wants_certificate: the authority's certificate shall come with it.
+        is_extended: it wants something that RFC 3161 does not know.
     """
 
     imprint: bytes
     policy: bytes = b""
     nonce: bytes = b""
     wants_certificate: bool = False
+    is_extended: bool = False
 
 
 def imprint_of(hash_name: str, digest: bytes) -> bytes:
@@ -69,7 +70,7 @@ def parse(content: bytes) -> Query:
     """Read a TimeStampReq.
 
     Raises:
-        InputError: it is none, or asks for what no authority of ours does; its words are those to answer with.
+        InputError: it is none; its words are those to answer with.
     """
     try:
         return _parse(content)
@@ -96,10 +97,15 @@ def _parse(content: bytes) -> Query:
         if flag not in (_TRUE, b"\0"):
             raise MalformedError("DER boolean that is neither true nor false")
         wants = flag == _TRUE
-    if reader.next_tag() == der.context(0) and reader.take(der.context(0)):
-        raise InputError(EXTENSIONS)
+    extended = reader.next_tag() == der.context(0) and bool(reader.take(der.context(0)))
     reader.end()
-    return Query(imprint=imprint, policy=policy, nonce=nonce, wants_certificate=wants)
+    return Query(
+        imprint=imprint,
+        policy=policy,
+        nonce=nonce,
+        wants_certificate=wants,
+        is_extended=extended,
+    )
 
 
 def _check_imprint(imprint: DerReader) -> None:

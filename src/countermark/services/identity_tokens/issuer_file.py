@@ -58,10 +58,7 @@ def parse(content: bytes, file: str) -> Issuers:
             ]
     if not found:
         root.refuse("no issuers", "name them under oidc-issuers")
-    try:
-        return Issuers(found)
-    except ConfigError as error:
-        root.refuse(str(error))
+    return Issuers(found)
 
 
 def _issuer(url: str, item: Item, providers: dict[str, Provider], *, is_pattern: bool) -> Issuer:
@@ -143,12 +140,8 @@ def _provider(item: Item) -> Provider:
     if "default-template-values" in members:
         for name, value in members["default-template-values"].members().items():
             defaults[name] = "" if value.content in ("", None) else value.text()
+    name = members["subject-alternative-name-template"].text()
     try:
-        name = members["subject-alternative-name-template"].text()
         return provider(name, extensions, defaults)
-    except ConfigError as error:
-        if error.file:
-            raise
-        item.refuse(str(error))
     except InputError as error:
         item.refuse(str(error))

@@ -17,7 +17,6 @@ from countermark.proofs import token_keys
 from countermark.proofs.token_keys import TokenKey
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
-_WAIT_SECONDS = 10.0  # for somebody else's request to the same issuer, or for one of the places
 _RETRY = timedelta(seconds=5)  # while an issuer's keys were never had
 _REFRESH = timedelta(seconds=limits.KEY_SET_REFRESH_SECONDS)
 _LIFE = timedelta(seconds=limits.KEY_SET_SECONDS)
@@ -56,12 +55,17 @@ class IssuerKeys:
     Args:
         documents: fetches.
         own: issuers of this very process: their URLs, and what gives their key sets; they are never asked over HTTP.
+        wait_seconds: for somebody else's request to the same issuer, or for one of the places.
     """
 
     def __init__(
-        self, documents: IssuerDocuments, own: Mapping[str, Callable[[], bytes]] | None = None
+        self,
+        documents: IssuerDocuments,
+        own: Mapping[str, Callable[[], bytes]] | None = None,
+        *,
+        wait_seconds: float = 10.0,
     ) -> None:
-        self._documents = documents
+        self._documents, self._wait_seconds = documents, wait_seconds
         self._own = dict(own or {})
         self._own_known: dict[str, tuple[bytes, tuple[TokenKey, ...]]] = {}
         self._lock = threading.Lock()
@@ -81,16 +85,14 @@ class IssuerKeys:
         known = self._entry(issuer)
         if known.serves(key_id, now):
             return known.keys
+        # while one thread asks, the others go on with what is known; where nothing is, they wait for it
         usable = known.age(now) < _STALE
-        if not known.may_ask(now):
-            return self._or_unavailable(known, issuer, usable=usable)
-        # while one thread asks, the others go on with what is known, where something is
-        if not known.asking.acquire(timeout=0 if usable else _WAIT_SECONDS):
+        if usable and not known.may_ask(now):
+            return known.keys
+        if not known.asking.acquire(timeout=0 if usable else self._wait_seconds):
             return self._or_unavailable(known, issuer, usable=usable)
         try:
-            if known.serves(key_id, now):
-                return known.keys
-            if known.may_ask(now):
+            if not known.serves(key_id, now) and known.may_ask(now):
                 self._ask(known, issuer, now, ca_certificates, usable=usable)
         finally:
             known.asking.release()
@@ -117,7 +119,7 @@ class IssuerKeys:
         self, known: _Known, issuer: str, now: datetime, ca_certificates: str, *, usable: bool
     ) -> None:
         known.tried = now
-        if not self._places.acquire(timeout=_WAIT_SECONDS):
+        if not self._places.acquire(timeout=self._wait_seconds):
             if usable:
                 return
             raise UnavailableError("too many issuers are being asked for their keys")

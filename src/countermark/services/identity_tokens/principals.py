@@ -74,10 +74,10 @@ def _challenge(issuer: Issuer, claims: Claims) -> str:
 
 def _email(issuer: Issuer, claims: Claims) -> str:
     address = _text(claims, "email")
-    # some issuers write a text; nothing but true is true
-    if claims.get("email_verified") not in (True, "true", "True") and (
-        not issuer.accept_unverified_email
-    ):
+    verified = claims.get("email_verified")
+    # some issuers write a text; nothing but true is true, and 1 is not
+    is_verified = verified is True or (isinstance(verified, str) and verified in ("true", "True"))
+    if not is_verified and not issuer.accept_unverified_email:
         raise refused("its issuer has not verified the e-mail address")
     if not is_email(address):
         raise refused("not an e-mail address")

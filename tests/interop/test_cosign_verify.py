@@ -31,7 +31,7 @@ from interop.peers import OurServer, Registry
 from interop.processes import Outcome
 from world import NOW
 
-SLSA = "https://slsa.dev/provenance/v1"
+SCAN = "https://acme.test/scan/v1"
 
 
 class NoRoots:
@@ -233,7 +233,7 @@ def test_attestations(make: Callable[[str], Image], kind: str) -> None:
         "--key",
         "cosign.key",
         "--type",
-        "slsaprovenance1",
+        SCAN,
         "--predicate",
         "predicate.json",
     )
@@ -241,7 +241,7 @@ def test_attestations(make: Callable[[str], Image], kind: str) -> None:
     # cosign verify takes an attestation for a signature; ours does not
     assert image.verify(policy()).verdict == Verdict.DENIED
     attested = "{attested: %s, by: qa%s}"
-    assert image.verify(policy(require=attested % (SLSA, ""))).verdict == Verdict.ALLOWED
+    assert image.verify(policy(require=attested % (SCAN, ""))).verdict == Verdict.ALLOWED
     assert image.verify(policy(require=attested % ("vuln", ""))).verdict == Verdict.DENIED
     for condition, verdict in (
         ('predicate.buildDefinition.buildType == "https://acme.test/build"', Verdict.ALLOWED),
@@ -250,9 +250,9 @@ def test_attestations(make: Callable[[str], Image], kind: str) -> None:
         ("predicate.nothing == 1", Verdict.DENIED),
     ):
         where = f", where: '{condition}'"
-        assert image.verify(policy(require=attested % (SLSA, where))).verdict == verdict
+        assert image.verify(policy(require=attested % (SCAN, where))).verdict == verdict
     image.run("sign", "--key", "cosign.key", *flags, image.reference).ok()
-    both = f"[qa, {attested % (SLSA, '')}]"
+    both = f"[qa, {attested % (SCAN, '')}]"
     assert image.verify(policy(require=both)).verdict == Verdict.ALLOWED  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 import os
 import sys
 
+from countermark.core.errors import EvidenceError, InputError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,7 +12,13 @@ if TYPE_CHECKING:
     from countermark.adapters.key_references import KeyReferences
     from countermark.adapters.password_prompt import PasswordPrompt
     from countermark.adapters.process import Finished
+    from countermark.adapters.registry import RegistryClient
+    from countermark.assembly.cosign_registry import RegistryAccess
     from countermark.assembly.program import Program
+    from countermark.core.reference import ImageReference, Repository, Subject
+    from countermark.core.signer import CosignSigner
+    from countermark.formats.trusted_root import TrustedRoot
+    from countermark.schemes.cosign.examination import Examination
 
 
 class Cosign:
@@ -43,6 +51,77 @@ class Cosign:
         program = self._program
         secrets = Secrets(self.prompt.password, self.prompt.pin)
         return KeyReferences(program.http, program.environment, program.home, secrets, clock)
+
+    # Verifying ------------------------------------------------------------------------------------------
+
+    def registry(self, access: "RegistryAccess") -> "RegistryClient":
+        """The registry client, with the login and certificates that a command's flags name."""
+        from countermark.assembly.cosign_registry import registry
+
+        found = self._made.get("registry")
+        if found is None:
+            found = self._made["registry"] = registry(self._program, access)
+        client: RegistryClient = found  # type: ignore[assignment]
+        return client
+
+    def subject(self, access: "RegistryAccess", reference: "ImageReference") -> "Subject":
+        """What an image is now.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError, EvidenceError: the registry says so, or nothing usable.
+        """
+        found = self.registry(access).resolve(reference.with_default_tag())
+        return found.replace(repository=reference.repository, tag=reference.tag)
+
+    def examine(
+        self,
+        access: "RegistryAccess",
+        subject: "Subject",
+        signer: "CosignSigner",
+        trusted_root_file: str = "",
+    ) -> "Examination":
+        """Hold everything beside an image against a signer."""
+        from countermark.schemes.cosign import examination, verifier
+
+        root = None
+        if verifier.needs_root(signer):
+            root = self.trusted_root(trusted_root_file)
+        wanted = verifier.wanted_of(signer, subject, self._program.now(), root)
+        place = self.signatures_place(subject.repository)
+        return examination.examine(self.registry(access), place, wanted)
+
+    def signatures_place(self, repository: "Repository") -> "Repository":
+        """Where an image's signatures lie: beside it, or in COSIGN_REPOSITORY."""
+        from countermark.core.reference import ImageReference
+
+        given = self._program.environment.get("COSIGN_REPOSITORY", "")
+        return ImageReference.parse(given).repository if given else repository
+
+    def trusted_root(self, path: str) -> "TrustedRoot":
+        """The trusted root that is named.
+
+        Raises:
+            InputError: the file is missing or wrong, or none is named.
+        """
+        from countermark.formats import trusted_root
+
+        if not path:
+            raise InputError(
+                "trusted root is required when using new bundle format",
+                hint="give one with --trusted-root FILE",
+            )
+        content = self._program.files.read_bytes(path)
+        if content is None:
+            raise InputError(
+                "setting trusted material: loading trusted root: failed to read trusted root "
+                f"open {path}: no such file or directory"
+            )
+        try:
+            return trusted_root.parse(content)
+        except EvidenceError as error:
+            raise InputError(f"setting trusted material: loading trusted root: {error}") from None
+
+    # Logins ---------------------------------------------------------------------------------------------
 
     @property
     def docker_config_file(self) -> str:

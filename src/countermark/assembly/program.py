@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     from countermark.adapters.credentials import Logins
+    from countermark.adapters.docker_config import CaFolders
     from countermark.adapters.http_client import HttpClient
     from countermark.adapters.notary import NotaryServers
     from countermark.adapters.registry import RegistryClient
@@ -282,9 +283,16 @@ class Program:
 
     def registry(self, policy: "Policy | None" = None) -> "RegistryClient":
         """The registry client; a policy may say where registries really are."""
-        from countermark.adapters.docker_config import CaFolders
         from countermark.adapters.registry import RegistryClient
         from countermark.adapters.registry_map import RegistryMap
+
+        places = {} if policy is None else self._places(policy)
+        return RegistryClient(self.authenticator, RegistryMap(places), self.certificate_folders)
+
+    @property
+    def certificate_folders(self) -> "CaFolders":
+        """Where the CAs of single registries are."""
+        from countermark.adapters.docker_config import CaFolders
 
         folders = [
             os.path.join(self.docker_folder, "certs.d"),
@@ -293,8 +301,7 @@ class Program:
             # what docker's trust client is told about a host holds for its registry too
             os.path.join(self.docker_folder, "tls"),
         ]
-        places = {} if policy is None else self._places(policy)
-        return RegistryClient(self.authenticator, RegistryMap(places), CaFolders(folders))
+        return self._once("certificate folders", lambda: CaFolders(folders))
 
     @staticmethod
     def _places(policy: "Policy") -> "dict[str, RegistryPlace]":

@@ -43,9 +43,20 @@ def _command(  # noqa: PLR0913, PLR0917 - one row of a table
     )
 
 
-_ANY, _NONE = (0, -1), (0, 0)
+_ANY, _SOME, _NONE = (0, -1), (1, -1), (0, 0)
 
 COMMANDS = (
+    _command(
+        "verify", "verify.verify", flags.VERIFY, "verify signatures of images", "IMAGE...", _SOME
+    ),
+    _command(
+        "verify-attestation",
+        "verify.verify_attestation",
+        flags.VERIFY_ATTESTATION,
+        "verify attestations about images",
+        "IMAGE...",
+        _SOME,
+    ),
     _command(
         "generate-key-pair",
         "keys.generate",

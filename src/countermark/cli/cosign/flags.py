@@ -7,7 +7,14 @@ _OUTPUT = "please use --bundle to provide the output bundle location, which will
 _PIV = "PIV tokens are reached through PKCS#11: give --key pkcs11:…"
 _KEYCHAIN = "logins come from docker's and podman's files and their credential helpers"
 _ATTACHMENT = "attachments are referrers: sign their own digest"
-_SIGN_AS = "the signed name is the repository's; claims say it in a policy"
+_IN_ROOT = "put it into a trusted root: cosign trusted-root create, then --trusted-root FILE"
+_IN_BUNDLE = "what is verified is what lies with the image"
+_ASKS_NO_LOG = "verifying asks no log: what proves the entry lies with the signature"
+_OWN_HASH = "the hash is the one that belongs to the key"
+_TLS = "certificates are always verified: give the registry's CA with --registry-cacert"
+_PLAIN = "plain HTTP is taken from loopback alone"
+_SERVER_NAME = "the certificate has to be for the registry's own name"
+_OWN_TAGS = "signatures are found under their own tags"
 
 GLOBAL = (
     Flag(name="output-file", help="write results to a file, instead of stdout"),
@@ -20,9 +27,13 @@ REGISTRY = (
         name="allow-http-registry",
         kind="bool",
         help="allow plain HTTP to a registry that is not loopback",
+        refused=_PLAIN,
     ),
     Flag(
-        name="allow-insecure-registry", kind="bool", help="do not verify the registry's certificate"
+        name="allow-insecure-registry",
+        kind="bool",
+        help="do not verify the registry's certificate",
+        refused=_TLS,
     ),
     Flag(
         name="k8s-keychain",
@@ -36,11 +47,16 @@ REGISTRY = (
     Flag(name="registry-username", help="who we are at the registry"),
     Flag(name="registry-password", help="and the password"),
     Flag(name="registry-token", help="bearer token for the registry"),
-    Flag(name="registry-server-name", help="name that the registry's certificate must have"),
+    Flag(
+        name="registry-server-name",
+        help="name that the registry's certificate must have",
+        refused=_SERVER_NAME,
+    ),
     Flag(
         name="attachment-tag-prefix",
         help="prefix of the tags",
         deprecated="please use OCI referrers",
+        refused=_OWN_TAGS,
     ),
 )
 
@@ -195,32 +211,44 @@ TRUST = (
     Flag(
         name="timestamp-certificate-chain",
         deprecated="please use --trusted-root to provide the timestamp authority certificate chain",
+        refused=_IN_ROOT,
     ),
-    Flag(name="ca-roots", deprecated="please use --trusted-root to provide CA certificates"),
     Flag(
-        name="ca-intermediates", deprecated="please use --trusted-root to provide CA certificates"
+        name="ca-roots",
+        deprecated="please use --trusted-root to provide CA certificates",
+        refused=_IN_ROOT,
+    ),
+    Flag(
+        name="ca-intermediates",
+        deprecated="please use --trusted-root to provide CA certificates",
+        refused=_IN_ROOT,
     ),
     Flag(
         name="certificate",
         deprecated="please use --bundle with --trusted-root to provide the public certificate",
+        refused=_IN_BUNDLE,
     ),
     Flag(
         name="certificate-chain",
         deprecated="please use --trusted-root to provide the certificate chain",
+        refused=_IN_ROOT,
     ),
     Flag(
         name="sct",
         deprecated="a Signed Certificate Timestamp is now provided via a Sigstore bundle",
+        refused=_IN_BUNDLE,
     ),
     Flag(
         name="rekor-url",
         default="https://rekor.sigstore.dev",
         deprecated="please use --bundle, which includes the Rekor inclusion proof",
+        refused=_ASKS_NO_LOG,
     ),
     Flag(
         name="signature-digest-algorithm",
         default="sha256",
         deprecated="please use --bundle, which already includes the digest algorithm",
+        refused=_OWN_HASH,
     ),
 )
 
@@ -312,6 +340,7 @@ _VERIFY_IMAGE = (
 _SIGNATURE_IMAGE = Flag(
     name="signature",
     deprecated="signatures are automatically fetched from the OCI registry during image verification",
+    refused=_IN_BUNDLE,
 )
 VERIFY = (
     *_VERIFY_IMAGE,
@@ -320,6 +349,7 @@ VERIFY = (
     Flag(
         name="payload",
         deprecated="payload will always be verified from the bundle in future versions",
+        refused=_IN_BUNDLE,
     ),
     Flag(
         name="attachment",

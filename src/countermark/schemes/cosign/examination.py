@@ -3,14 +3,10 @@
 from countermark.core.errors import EvidenceError
 from countermark.core.reference import Repository
 from countermark.core.value import Value
-from countermark.schemes.cosign import check, find
+from countermark.schemes.cosign import attestation, check, find
 from countermark.schemes.cosign.check import Checked, Wanted
 from countermark.schemes.cosign.find import SignatureStore, Trouble
 from countermark.schemes.cosign.material import Material
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Examined(Value):
@@ -42,13 +38,9 @@ class Examination(Value):
         )
 
 
-def examine(
-    store: SignatureStore,
-    repository: Repository,
-    wanted: Wanted,
-    suffixes: "Sequence[str]" = ("sig",),
-) -> Examination:
+def examine(store: SignatureStore, repository: Repository, wanted: Wanted) -> Examination:
     """Look at everything that lies in ``repository`` about the wanted subject; no error stops the rest."""
+    suffixes = attestation.suffixes((wanted.signer,))
     found = find.signatures(store, repository, wanted.subject.digest, suffixes)
     signatures = []
     for material in found.materials:

@@ -135,14 +135,8 @@ class CosignVerifier:
         now: datetime,
         roots: dict[str, TrustedRoot],
     ) -> Wanted:
-        return Wanted(
-            signer=signer,
-            key=_key(signer) if signer.key else None,
-            authorities=_authorities(signer),
-            root=self._root(signer, roots) if needs_root(signer) else None,
-            subject=subject,
-            now=now,
-        )
+        root = self._root(signer, roots) if needs_root(signer) else None
+        return wanted_of(signer, subject, now, root)
 
     def _root(self, signer: CosignSigner, roots: dict[str, TrustedRoot]) -> TrustedRoot:
         """Take the signer's trusted root, read once for all that share it."""
@@ -164,6 +158,24 @@ def needs_root(signer: CosignSigner) -> bool:
         or signer.timestamped
         or signer.not_after is not None
         or (bool(signer.ca) and not signer.accept_uncertified)
+    )
+
+
+def wanted_of(
+    signer: CosignSigner, subject: Subject, now: datetime, root: TrustedRoot | None
+) -> Wanted:
+    """Say what a signer's evidence about an image is held against.
+
+    Raises:
+        ConfigError: the signer's key or authority cannot be read.
+    """
+    return Wanted(
+        signer=signer,
+        key=_key(signer) if signer.key else None,
+        authorities=_authorities(signer),
+        root=root,
+        subject=subject,
+        now=now,
     )
 
 

@@ -13,15 +13,13 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from countermark.adapters import storage
+from countermark.adapters import master_key
 from countermark.adapters.database import SERVER_KEYS, TUF_FILES, Database, to_microseconds
 from countermark.core import limits
-from countermark.core.errors import StorageError, UnavailableError
+from countermark.core.errors import UnavailableError
 from countermark.core.ports import HeldKey
 from countermark.proofs import sealing
 from countermark.proofs.keys import PrivateKey
-
-_MASTER_FILE_BYTES = 1024
 
 
 class SealedKeys:
@@ -41,7 +39,7 @@ class SealedKeys:
         self._database = database
         with database.reading() as connection:
             row = connection.execute(sa.select(SERVER_KEYS).limit(1)).one_or_none()
-        self._master = _master_key(master_path, make=make and row is None)
+        self._master = master_key.load(master_path, make=make and row is None)
         if row is not None:
             self._open(row)
 
@@ -95,22 +93,6 @@ class SealedKeys:
         context = _context(row.key_id, row.gun, row.role)
         private = sealing.unseal(self._master, bytes(row.sealed), context)
         return HeldKey(id=row.key_id, private=private)
-
-
-def _master_key(path: str, *, make: bool) -> bytes:
-    content = storage.read(path, _MASTER_FILE_BYTES)
-    if content is None and make:
-        with storage.Lock(f"{path}.lock"):
-            content = storage.read(path, _MASTER_FILE_BYTES)
-            if content is None:
-                content = sealing.encode_master(sealing.new_master())
-                storage.write(path, content)
-    if content is None:
-        raise StorageError(
-            f"the master key {path} is missing",
-            hint="restore it from a backup: without it the server's keys cannot be opened",
-        )
-    return sealing.parse_master(content)
 
 
 def _context(key_id: str, gun: str, role: str) -> bytes:

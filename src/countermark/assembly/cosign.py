@@ -3,7 +3,7 @@
 import os
 import sys
 
-from countermark.core.errors import EvidenceError, InputError
+from countermark.core.errors import ConfigError, EvidenceError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from countermark.core.reference import ImageReference, Repository, Subject
     from countermark.core.signer import CosignSigner
     from countermark.formats.trusted_root import TrustedRoot
+    from countermark.policy.model import Policy
     from countermark.schemes.cosign.examination import Examination
+    from countermark.schemes.cosign.verifier import CosignVerifier
 
 
 class Cosign:
@@ -121,6 +123,17 @@ class Cosign:
         except EvidenceError as error:
             raise InputError(f"setting trusted material: loading trusted root: {error}") from None
 
+    # Verifying under a policy -----------------------------------------------------------------------------
+
+    def verifier(self, policy: "Policy", registry: "RegistryClient") -> "CosignVerifier":
+        """Answers for a policy's signers that sign with cosign."""
+        from countermark.adapters.conditions import CelConditions
+        from countermark.schemes.cosign.verifier import CosignVerifier
+
+        return CosignVerifier(
+            registry, NamedRoots(), place_of=policy.signatures_of, conditions=CelConditions()
+        )
+
     # Logins ---------------------------------------------------------------------------------------------
 
     @property
@@ -136,3 +149,19 @@ class Cosign:
             return process.run(command, given=given, environment=self._program.environment)
 
         return docker_login.remember(self.docker_config_file, registry, username, password, run)
+
+
+class NamedRoots:
+    """Trusted roots that a policy does not spell out (port ``TrustedRoots``)."""
+
+    def trusted_root(self, name: str) -> "TrustedRoot":
+        """Return one by its name.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        what = "the public Sigstore's trusted root is" if name else "no trusted root is"
+        raise ConfigError(
+            f"{what} not configured here",
+            hint="write trust: {sigstore: trusted_root.json} into the policy",
+        )

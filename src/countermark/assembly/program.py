@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from countermark.schemes.dct.key_ring import KeyRing
     from countermark.schemes.dct.repository import Loader
     from countermark.schemes.dct.signer import DctPublisher
+    from countermark.schemes.interface import Verifier
 
     T = TypeVar("T")
 
@@ -393,9 +394,13 @@ class Program:
             from countermark.adapters.claim_memory import FolderClaims
 
             memory = FolderClaims(os.path.join(self.trust_folder, "countermark-claims"))
+        registry = self.registry(policy)
+        verifiers: dict[str, Verifier] = {"dct": dct}
+        if any(signer.scheme == "cosign" for signer in policy.signers):
+            verifiers["cosign"] = self.cosign.verifier(policy, registry)
         return Engine(
-            self.registry(policy),
-            {"dct": dct},
+            registry,
+            verifiers,
             policy,
             clock,
             tag_authorities={"dct": dct},

@@ -82,6 +82,8 @@ SIGNATURES_PER_IMAGE = (
 )
 SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. cosign: 128 MiB
 SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
+TUF_FILE_BYTES = 5 * MIB  # of Sigstore's TUF repositories. python-tuf: 5,000,000
+TUF_ROTATIONS = 256  # root files fetched one by one. python-tuf: 256
 SIGNED_TIMESTAMP_BYTES = 64 * KIB  # one, with its authority's certificates 8 KiB at most
 SIGNED_TIMESTAMPS = 32  # of one signature. sigstore-go: 32
 TIMESTAMP_QUERY_BYTES = 16 * KIB  # 56 are usual. timestamp-authority: 1 MiB
@@ -107,6 +109,7 @@ CERTIFICATE_BYTES = 64 * KIB  # one, DER; Fulcio's have 1 KiB, with a GitHub wor
 CHAIN_CERTIFICATES = 8  # from leaf to root. sigstore-python: 3; Go: none
 CHAIN_CANDIDATES = 64  # certificates among which a chain is looked for
 CHAIN_SIGNATURE_CHECKS = 64  # while looking for it. Go: 100
+CERTIFICATE_REQUEST_BYTES = 4 * MIB  # what asks an authority of ours for one. Fulcio: 4 MiB
 SCTS_PER_CERTIFICATE = 16  # sigstore-python: 1; the web's have 2 to 5
 
 # Key files -----------------------------------------------------------------------------------------

@@ -170,3 +170,20 @@ class UserStore(Protocol):
     def remove(self, name: str) -> bool:
         """Remove an account; False where there is none of this name."""
         ...
+
+
+class CertificateLog(Protocol):
+    """A certificate log that takes what an authority of ours issues."""
+
+    def add(self, entry: bytes, chain: Sequence[bytes], now: datetime) -> bytes:
+        """Keep a certificate to be durably, and promise to show it; return the promise (SCT, RFC 6962, 3.2).
+
+        Args:
+            entry: type and content of the log's entry, as the log signs it (``proofs/scts.py``).
+            chain: DER: the certificate to be, signed and poisoned, then its issuers up to the root.
+            now: the time of the promise.
+
+        Raises:
+            StorageError, UnavailableError: it cannot be kept, so nothing is promised. KeyAccessError.
+        """
+        ...

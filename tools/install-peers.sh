@@ -1,5 +1,6 @@
 #!/bin/bash
-# Install the programs that the interop tests and benchmarks compare with, from Debian's own packages.
+# Install the programs that the interop tests and benchmarks compare with: from Debian's own packages, and Sigstore's
+# from their Go modules, which takes some minutes once.
 #
 # No service of theirs is started: the tests run private instances. Go and Node come with the machine.
 set -euo pipefail
@@ -7,6 +8,7 @@ set -euo pipefail
 packages=(
   notary docker-registry docker.io containerd runc skopeo # the reference stack
   postgresql wrk                                          # its database; load
+  softhsm2 chromium chromium-driver                       # keys in a token; a browser for the sign-in page
   make python3-venv openssl ca-certificates
 )
 
@@ -40,6 +42,28 @@ else
   echo "install-peers: Go is missing: install Go 1.26 or later and put it on PATH; the conformance tests need it" >&2
   exit 1
 fi
+# name of the program, its Go package, the version that the tests are written for
+go_peers=(
+  "cosign github.com/sigstore/cosign/v3/cmd/cosign v3.1.3"
+  "fulcio github.com/sigstore/fulcio v1.8.8"
+  "rekor-server github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix v2.3.0"
+  "timestamp-server github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server v2.1.3"
+)
+places=${GOBIN:-$(go env GOPATH)/bin}
+mkdir -p "$places"
+for peer in "${go_peers[@]}"; do
+  read -r name package version <<<"$peer"
+  if [ -x "$places/$name" ] && go version -m "$places/$name" | grep -qE "^[[:space:]]+mod[[:space:]].*[[:space:]]$version([[:space:]]|$)"; then
+    echo "install-peers: $name $version is there"
+    continue
+  fi
+  echo "install-peers: building $name $version"
+  built=$(mktemp -d)
+  GOBIN=$built go install "$package@$version"
+  mv "$built"/* "$places/$name"
+  rmdir "$built"
+done
+
 command -v node >/dev/null || echo "install-peers: Node is missing; nothing here needs it yet" >&2
 for docker in /usr/bin/docker /usr/local/bin/docker; do
   if [ -x $docker ]; then echo "install-peers: $docker is $($docker --version)"; fi

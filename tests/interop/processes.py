@@ -20,6 +20,7 @@ PACKAGES = {  # which Debian package brings each program
     "docker": "docker.io", "dockerd": "docker.io", "containerd": "containerd", "runc": "runc",
     "notary": "notary", "notary-server": "notary", "notary-signer": "notary", "docker-registry": "docker-registry",
     "skopeo": "skopeo", "initdb": "postgresql", "wrk": "wrk", "openssl": "openssl",
+    "softhsm2-util": "softhsm2", "chromium": "chromium", "chromedriver": "chromium-driver",
 }  # fmt: skip
 RUN_SECONDS = 90.0  # no single command of a foreign program may take longer
 

@@ -209,7 +209,7 @@ def _entry(each: "Examined", image: str) -> "dict[str, object]":
     certificate = proven.offered.certificate
     if certificate is not None:
         optional |= {"Issuer": certificate.issuer, "Subject": certificate.name}
-    digest = proven.offered.wanted.subject.digest
+    digest = proven.offered.wanted.image.digest
     return {
         "critical": {
             "identity": {"docker-reference": stated.image_name if legacy else image},

@@ -56,7 +56,7 @@ def _start(work: "Callable[[], None]") -> "Callable[[], object]":
     running = allocate_lock()
     running.acquire()
 
-    def run() -> None:
+    def run() -> None:  # pragma: no cover - bare threads are not traced
         try:
             work()
         finally:

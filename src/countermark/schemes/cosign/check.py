@@ -16,7 +16,7 @@ from countermark.formats.trusted_root import TrustedRoot
 from countermark.proofs import signatures
 from countermark.proofs.spki import PublicKey
 from countermark.schemes.cosign import statements
-from countermark.schemes.cosign.material import Material
+from countermark.schemes.cosign.material import Artifact, Material
 from countermark.schemes.cosign.statements import Stated
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Wanted(Value):
         key: its public key, None where a certificate is demanded.
         authorities: its own certificate authorities, where it has such.
         root: the logs and authorities that are trusted, None where none are needed.
-        subject: the image.
+        subject: the image, or the file; None where an attestation may be about anything.
         now: the time of this verification.
     """
 
@@ -44,8 +44,19 @@ class Wanted(Value):
     key: PublicKey | None
     authorities: "tuple[x509.Certificate, ...]"
     root: TrustedRoot | None
-    subject: Subject
+    subject: Subject | Artifact | None
     now: datetime
+
+    @property
+    def image(self) -> Subject:
+        """The image.
+
+        Raises:
+            TypeError: it is about a file; a mistake of the caller's code.
+        """
+        if not isinstance(self.subject, Subject):
+            raise TypeError("not about an image")
+        return self.subject
 
 
 # 1 What is it signed with? ------------------------------------------------------------------------------
@@ -288,8 +299,16 @@ def signed(before: Published) -> Signed:
     return Signed(published=before)
 
 
-def is_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:
-    """Say whether a key signed a message in one of the ways that are taken."""
+def is_signed(key: PublicKey, message: bytes | Artifact, signature: bytes) -> bool:
+    """Say whether a key signed a message in one of the ways that are taken.
+
+    Raises:
+        EvidenceError: ``wrong-subject``, too little is known of a file to say.
+    """
+    if isinstance(message, Artifact):
+        from countermark.schemes.cosign import artifacts  # noqa: PLC0415 - files only
+
+        return artifacts.is_signed(key, message, signature)
     if signatures.verify(key, message, signature):
         return True
     if key.kind == "ed25519":
@@ -310,7 +329,7 @@ class About(Value):
 
 
 def about(before: Signed) -> About:
-    """7. Artifact: the statement names this digest, and is a signature, or the attestation that is demanded.
+    """7. Artifact: it is about this image or file, and is a signature, or the attestation that is demanded.
 
     cosign takes any attestation for a signature; a failing scan, signed by who scans, is none.
 
@@ -318,7 +337,12 @@ def about(before: Signed) -> About:
         EvidenceError: ``malformed``, ``wrong-subject``, ``predicate``.
     """
     offered_ = before.published.certified.timed.logged.offered
-    stated = statements.read(offered_.material, offered_.wanted.subject)
+    if isinstance(offered_.wanted.subject, Subject):
+        stated = statements.read(offered_.material, offered_.wanted.subject)
+    else:
+        from countermark.schemes.cosign import artifacts  # noqa: PLC0415 - files only
+
+        stated = artifacts.read(offered_.material, offered_.wanted.subject)
     expected = offered_.wanted.signer.predicate or SIGN_PREDICATE
     if stated.predicate_type != expected:
         raise EvidenceError(
@@ -406,7 +430,8 @@ def claims(before: Vouched) -> Checked:
             raise EvidenceError(
                 f"annotation {name!r} {found}, expected is {text!r}", code=Code.ANNOTATIONS
             )
-    statements.check_name(before.about.stated, wanted.subject, wanted.signer.claims)
+    if isinstance(wanted.subject, Subject):
+        statements.check_name(before.about.stated, wanted.subject, wanted.signer.claims)
     return Checked(vouched=before)
 
 

@@ -8,7 +8,7 @@ cosign, 2g and 3.3, step 2). Places, sizes and roots that stand in two places ha
 """
 
 from countermark.core.errors import Code, EvidenceError, MalformedError, SignatureError
-from countermark.core.light import UTC, datetime, sha256, sha512
+from countermark.core.light import UTC, datetime, sha256
 from countermark.core.value import Value
 from countermark.formats import rekor
 from countermark.formats.bundle import InclusionProof, LogEntry
@@ -145,7 +145,7 @@ def _own_body(material: Material, key: PublicKey) -> bytes:
         verifier = rekor.Verifier(key_details=details, certificate=material.certificates[0])
     else:
         verifier = rekor.Verifier(key_details=details, public_key=key.der)
-    digest = hash_of(algorithm, material.signed)
+    digest = material.digest(algorithm)
     return rekor.encode_record_2(digest, material.signature, verifier, algorithm)
 
 
@@ -176,7 +176,7 @@ def _check_first(entry: LogEntry, material: Material, key: PublicKey) -> None:
 def _check_hashed(record: HashedRekord, body: bytes, material: Material) -> None:
     if record.algorithm not in signatures.HASH_BYTES:
         raise EvidenceError("the log entry has a hash that is not taken", code=Code.ENTRY)
-    digest = hash_of(record.algorithm, material.signed).hex()
+    digest = material.digest(record.algorithm).hex()
     own = rekor.encode_record_1(digest, material.signature, record.public_key, record.algorithm)
     if body != own:
         raise EvidenceError("the log entry is about another signature", code=Code.ENTRY)
@@ -196,16 +196,10 @@ def _check_envelope(record: DsseRecord | IntotoRecord, material: Material) -> by
 
 def _unwrapped(text: bytes) -> bytes:
     """Take what a PEM text of one certificate or key holds."""
-    blocks = pem.parse(text)
+    try:
+        blocks = pem.parse(text)
+    except MalformedError:
+        blocks = ()
     if len(blocks) != 1 or blocks[0].type not in ("CERTIFICATE", "PUBLIC KEY"):
         raise EvidenceError("the log entry names no key", code=Code.ENTRY)
     return blocks[0].content
-
-
-def hash_of(algorithm: str, content: bytes) -> bytes:
-    """Hash some bytes with ``sha256``, ``sha384`` or ``sha512``."""
-    if algorithm == "sha384":
-        from hashlib import sha384  # noqa: PLC0415 - rare, and it costs a cold start 2 ms
-
-        return sha384(content).digest()
-    return (sha256 if algorithm == "sha256" else sha512)(content).digest()

@@ -41,7 +41,7 @@ class Examination(Value):
 def examine(store: SignatureStore, repository: Repository, wanted: Wanted) -> Examination:
     """Look at everything that lies in ``repository`` about the wanted subject; no error stops the rest."""
     suffixes = attestation.suffixes((wanted.signer,))
-    found = find.signatures(store, repository, wanted.subject.digest, suffixes)
+    found = find.signatures(store, repository, wanted.image.digest, suffixes)
     signatures = []
     for material in found.materials:
         try:

@@ -1,15 +1,60 @@
 """One signature as it was found, in whichever form it lies.
 
 A bundle says what it is; an older signature is a layer whose parts stand in annotations (specs: cosign, 2a to 2c).
-From here on they are alike, and go through the same steps.
+From here on they are alike, and go through the same steps. Those of files are read in ``artifacts.py``.
 """
 
-from countermark.core.errors import MalformedError
+from countermark.core.errors import Code, EvidenceError, MalformedError
+from countermark.core.light import Callable, Mapping, sha256, sha512
 from countermark.core.value import Value
 from countermark.formats import bundle as bundles
 from countermark.formats.bundle import LogEntry
 from countermark.formats.oci import Descriptor
 from countermark.formats.payloads import Envelope
+
+
+class Artifact:
+    """A file that is signed: all of it, or only digests where it is elsewhere."""
+
+    def __init__(
+        self,
+        hashed: "Callable[[str], bytes] | None" = None,
+        content: "Callable[[], bytes] | None" = None,
+        digests: "Mapping[str, bytes] | None" = None,
+    ) -> None:
+        """Take what is known.
+
+        Args:
+            hashed: hashes the file with an algorithm; called once for each.
+            content: reads all of it, for the one kind of signature that needs that.
+            digests: what it hashes to, by algorithm.
+        """
+        self._hashed, self._content = hashed, content
+        self._digests = dict(digests or {})
+
+    def knows(self, algorithm: str) -> bool:
+        """Say whether this digest can be had."""
+        return self._hashed is not None or algorithm in self._digests
+
+    def digest(self, algorithm: str) -> bytes:
+        """The file's digest.
+
+        Raises:
+            EvidenceError: ``wrong-subject``, only others are known, so that nothing can be said.
+        """
+        if algorithm not in self._digests:
+            if self._hashed is None:
+                known = " and ".join(self._digests)
+                raise EvidenceError(
+                    f"only the file's {known} is known, and its {algorithm} is needed",
+                    code=Code.WRONG_SUBJECT,
+                )
+            self._digests[algorithm] = self._hashed(algorithm)
+        return self._digests[algorithm]
+
+    def content(self) -> bytes | None:
+        """All of it; None where it is elsewhere."""
+        return None if self._content is None else self._content()
 
 
 class Material(Value):
@@ -19,7 +64,7 @@ class Material(Value):
         name: what it is, in a few words for people: ``bundle 1a2b3c4d5e6f``.
         place: where it lies.
         signature: its bytes.
-        signed: the bytes that it is over: a simple-signing payload, or an envelope's pre-authentication encoding.
+        signed: what it is over: a simple-signing payload, an envelope's pre-authentication encoding, a file.
         stamped: the bytes that its timestamps are over.
         payload: the statement: an in-toto statement, or a simple-signing payload where ``envelope`` is None.
         envelope: the envelope around a statement.
@@ -27,12 +72,13 @@ class Material(Value):
         key_hint: which key made it, as it says itself; "" where it does not.
         entries: what transparency logs say about it.
         timestamps: RFC 3161 answers, DER.
+        said_digest: of a file, what the signature says itself: algorithm and digest; "" where it does not.
     """
 
     name: str
     place: str
     signature: bytes
-    signed: bytes
+    signed: bytes | Artifact
     stamped: bytes
     payload: bytes
     envelope: Envelope | None = None
@@ -40,6 +86,26 @@ class Material(Value):
     key_hint: str = ""
     entries: tuple[LogEntry, ...] = ()
     timestamps: tuple[bytes, ...] = ()
+    said_digest: tuple[str, bytes] = ("", b"")
+
+    def digest(self, algorithm: str) -> bytes:
+        """The digest of what is signed: ``sha256``, ``sha384`` or ``sha512``.
+
+        Raises:
+            EvidenceError: as ``Artifact.digest``.
+        """
+        if isinstance(self.signed, Artifact):
+            return self.signed.digest(algorithm)
+        return hash_of(algorithm, self.signed)
+
+
+def hash_of(algorithm: str, content: bytes) -> bytes:
+    """Hash some bytes with ``sha256``, ``sha384`` or ``sha512``."""
+    if algorithm == "sha384":
+        from hashlib import sha384  # noqa: PLC0415 - rare, and it costs a cold start 2 ms
+
+        return sha384(content).digest()
+    return (sha256 if algorithm == "sha256" else sha512)(content).digest()
 
 
 def of_bundle(content: bytes, name: str, place: str) -> Material:
@@ -49,10 +115,14 @@ def of_bundle(content: bytes, name: str, place: str) -> Material:
         EvidenceError: it is none, or signs something else than a statement.
     """
     found = bundles.parse(content)
-    envelope = found.content
-    if not isinstance(envelope, Envelope):
+    if not isinstance(found.content, Envelope):
         # only its digest would be there, and not the statement that names an image
         raise MalformedError("a bundle without an envelope says nothing about an image")
+    return of_envelope(found, found.content, name, place)
+
+
+def of_envelope(found: bundles.Bundle, envelope: Envelope, name: str, place: str) -> Material:
+    """Take a bundle that holds an envelope."""
     (signature,) = envelope.signatures
     return Material(
         name=name,
@@ -87,14 +157,19 @@ def of_layer(layer: Descriptor, content: bytes, name: str, place: str) -> Materi
         stamped=found.stamped,
         payload=envelope.payload if envelope is not None else content,
         envelope=envelope,
-        certificates=_certificates(found.certificate) + _certificates(found.chain),
+        certificates=certificates(found.certificate) + certificates(found.chain),
         key_hint=envelope.signatures[0].key_id if envelope is not None else "",
         entries=() if found.entry is None else (found.entry,),
         timestamps=(found.timestamp,) if found.timestamp else (),
     )
 
 
-def _certificates(text: str) -> tuple[bytes, ...]:
+def certificates(text: str) -> tuple[bytes, ...]:
+    """Read the certificates of a PEM text, DER; none where there is no text.
+
+    Raises:
+        MalformedError: there is something else.
+    """
     if not text:
         return ()
     from countermark.proofs import pem  # noqa: PLC0415 - with legacy

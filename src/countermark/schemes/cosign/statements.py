@@ -36,9 +36,7 @@ def read(material: Material, subject: Subject) -> Stated:
     """
     if material.envelope is None:
         return _simple(material.payload, subject)
-    if material.envelope.payload_type != payloads.IN_TOTO:
-        raise MalformedError(f"the envelope holds {material.envelope.payload_type[:80]!r}")
-    return _in_toto(material.payload, subject)
+    return _attested(in_toto(material), subject)
 
 
 def _simple(payload: bytes, subject: Subject) -> Stated:
@@ -55,10 +53,21 @@ def _simple(payload: bytes, subject: Subject) -> Stated:
     )
 
 
-def _in_toto(payload: bytes, subject: Subject) -> Stated:
-    found = payloads.InTotoStatement.parse(payload)
+def in_toto(material: Material) -> payloads.InTotoStatement:
+    """Read the statement in an envelope.
+
+    Raises:
+        MalformedError: there is none.
+    """
+    if material.envelope is not None and material.envelope.payload_type != payloads.IN_TOTO:
+        raise MalformedError(f"the envelope holds {material.envelope.payload_type[:80]!r}")
+    found = payloads.InTotoStatement.parse(material.payload)
     if found.type not in _STATEMENTS:
         raise MalformedError(f"a statement of type {found.type[:80]!r}")
+    return found
+
+
+def _attested(found: payloads.InTotoStatement, subject: Subject) -> Stated:
     wanted = subject.digest
     for each in found.subjects:
         if each.digests.get(wanted.algorithm) == wanted.hex:
@@ -66,7 +75,7 @@ def _in_toto(payload: bytes, subject: Subject) -> Stated:
                 predicate_type=found.predicate_type,
                 annotations=tuple(each.annotations.items()),
                 image_name=each.name,
-                content=payload,
+                content=found.content,
             )
     named = [f"{a}:{h}" for each in found.subjects for a, h in each.digests.items()]
     raise _wrong(named, subject)

@@ -19,7 +19,7 @@ from countermark.proofs.spki import PublicKey
 from countermark.schemes.cosign import attestation, check, find
 from countermark.schemes.cosign.check import Checked, Wanted
 from countermark.schemes.cosign.find import Found, SignatureStore, Trouble
-from countermark.schemes.cosign.material import Material
+from countermark.schemes.cosign.material import Artifact, Material
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class CosignVerifier:
             )
         except UnavailableError as error:  # its condition cannot be judged now
             return Silence(signer=signer.name, code=error.code, reason=f"{name}: {error}")
-        return _claim(checked, signer, wanted.subject)
+        return _claim(checked, signer, wanted.image)
 
     def _wanted(
         self,
@@ -162,9 +162,12 @@ def needs_root(signer: CosignSigner) -> bool:
 
 
 def wanted_of(
-    signer: CosignSigner, subject: Subject, now: datetime, root: TrustedRoot | None
+    signer: CosignSigner,
+    subject: Subject | Artifact | None,
+    now: datetime,
+    root: TrustedRoot | None,
 ) -> Wanted:
-    """Say what a signer's evidence about an image is held against.
+    """Say what a signer's evidence about an image or a file is held against.
 
     Raises:
         ConfigError: the signer's key or authority cannot be read.

@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import fake_sigstore as fake
@@ -540,6 +541,157 @@ def _entry_of_another_content() -> Document:
     return document
 
 
+def _entries() -> Iterator[Case]:
+    """Entries that no log should have made, and some that look odd and are sound."""
+    logged = holder(accept_unlogged="")
+    yield Case(
+        "entry: of the second kind with a time",
+        _with(second, f"{LOG}.integratedTime", "1764000000"),
+        Code.PROMISE,
+    )
+    epoch = SIGNED_AT.fromtimestamp(0, SIGNED_AT.tzinfo)
+    yield Case(
+        "entry: promised at no time",
+        lambda: old_by_key(log=SIGSTORE.first_log, at=epoch),
+        Code.PROMISE,
+        logged,
+    )
+    unpromised = lambda: _promised(old_by_key(log=SIGSTORE.first_log), "")  # noqa: E731 - a row of a table
+    yield Case("entry: an empty promise", unpromised, Code.PROMISE, logged)
+    yield Case(
+        "entry: of the second kind without a proof", _second_in_first, Code.MALFORMED, logged
+    )
+    yield Case("entry: over a weak hash", lambda: _recorded("sha256", "sha1"), Code.ENTRY, logged)
+    own = fake.pem(KEY)
+    for what, text in (
+        ("no key", "hello"),
+        ("half a key", own.replace("BEGIN PUBLIC", "BEGIN RUBLIC")),
+        ("two keys", own * 2),
+        ("a private key", own.replace("PUBLIC", "PRIVATE")),
+        ("another key", fake.pem(OTHER_KEY)),
+    ):
+        verifiers = fake.b64(own.encode()), fake.b64(text.encode())
+        yield Case(f"entry: of {what}", partial(_recorded, *verifiers), Code.ENTRY, logged)
+    yield Case(
+        "entry: of another kind of record",
+        lambda: _recorded('"hashedrekord"', '"rekord"'),
+        Code.ENTRY,
+        logged,
+    )
+    unlogged = alice(accept_unlogged=UNLOGGED)
+    promise = f"{LOG}.inclusionPromise.signedEntryTimestamp"
+    stamped = lambda: first(stamps=SIGSTORE.stamps)  # noqa: E731
+    yield Case(
+        "unlogged accepted: a bad entry is passed over",
+        change(stamped, promise, flipped),
+        None,
+        unlogged,
+    )
+    yield Case(
+        "unlogged accepted: and only the present is left",
+        change(first, promise, flipped),
+        Code.EXPIRED,
+        unlogged,
+    )
+
+    def again(root: Document) -> None:
+        later = json.loads(json.dumps(root["tlogs"][1]))
+        later["publicKey"]["validFor"] = {"start": "2026-11-24T00:00:00Z"}
+        root["tlogs"].insert(0, later)
+
+    yield Case("log: its key was in service twice", first, None, root=again)
+    for kind in ("P-384", "P-521", "rsa"):
+        key = fake.new_key(kind)
+        signer = logged.replace(key=fake.pem(key))
+        yield Case(
+            f"key: {kind} in the second log",
+            partial(by_key, signer=key, log=SIGSTORE.log),
+            None,
+            signer,
+        )
+        yield Case(
+            f"key: {kind} in the first log",
+            partial(old_by_key, signer=key, log=SIGSTORE.first_log),
+            None,
+            signer,
+        )
+        yield Case(f"who: {kind} in the second log", partial(second, signer=leaf(key=key)), None)
+    for kind in ("P-384", "P-521"):  # as cosign signs with --key where it is told so, and verifies
+        key = fake.new_key(kind)
+        signer = holder(key=fake.pem(key))
+        yield Case(
+            f"key: {kind} over SHA-256",
+            partial(by_key, signer=key, hash_=hashes.SHA256()),
+            None,
+            signer,
+        )
+        yield Case(
+            f"key: {kind} over SHA-224",
+            partial(by_key, signer=key, hash_=hashes.SHA224()),
+            Code.BAD_SIGNATURE,
+            signer,
+        )
+    key = fake.new_key("ed25519")
+    yield Case("key: ed25519", partial(by_key, signer=key), None, holder(key=fake.pem(key)))
+    yield Case(
+        "key: another ed25519",
+        partial(by_key, signer=fake.new_key("ed25519"), hint=""),
+        Code.BAD_SIGNATURE,
+        holder(key=fake.pem(key)),
+    )
+    rsa = fake.new_key("rsa")
+    yield Case("key: rsa", partial(by_key, signer=rsa), None, holder(key=fake.pem(rsa)))
+
+
+def _with(make: Callable[[], Document], path: str, value: object) -> Callable[[], Document]:
+    """Add a member that was not there."""
+
+    def changed() -> Document:
+        document = make()
+        inner, name = at(document, path)
+        inner[name] = value
+        return document
+
+    return changed
+
+
+def _promised(layer: Layer, promise: str) -> Layer:
+    said = json.loads(layer.annotations["dev.sigstore.cosign/bundle"])
+    said["SignedEntryTimestamp"] = promise
+    return _written(layer, "dev.sigstore.cosign/bundle", json.dumps(said))
+
+
+def _in_first_log(body: bytes, layer: Layer) -> Layer:
+    """Have the first log promise any body at all."""
+    kind = json.loads(body)
+    entry = SIGSTORE.first_log.add(body, (kind["kind"], kind["apiVersion"]))
+    said = {
+        "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
+        "Payload": {
+            "body": fake.b64(body),
+            "integratedTime": int(entry["integratedTime"]),
+            "logIndex": int(entry["logIndex"]),
+            "logID": SIGSTORE.first_log.id.hex(),
+        },
+    }
+    return _written(layer, "dev.sigstore.cosign/bundle", json.dumps(said))
+
+
+def _second_in_first() -> Layer:
+    layer = old_by_key()
+    signature = b64decode(layer.annotations["dev.cosignproject.cosign/signature"])
+    return _in_first_log(fake.body_v2(KEY, layer.content, signature), layer)
+
+
+def _recorded(before: str, after: str) -> Layer:
+    """A record that says something else."""
+    layer = old_by_key()
+    signature = b64decode(layer.annotations["dev.cosignproject.cosign/signature"])
+    body = fake.body_v1(KEY, layer.content, signature).decode()
+    assert before in body
+    return _in_first_log(body.replace(before, after, 1).encode(), layer)
+
+
 # Statements -------------------------------------------------------------------------------------------------------
 
 
@@ -827,6 +979,7 @@ CASES: tuple[Case, ...] = (
     *_signers(),
     *_certificates(),
     *_logs(),
+    *_entries(),
     *_statements(),
     *_legacy(),
     *_own_authority(),

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import claims as words
+import real_findings
 from claims import CASE, GOOD, IMAGE, NOW, OTHER, all_of, choice, rejection, silence
 from countermark.core.claim import Claim, Finding
 from countermark.core.errors import Code
@@ -114,10 +115,15 @@ flawed_claims = st.builds(
     lambda name, held, flaw: claim(name, *held, **flaw), names, keys, st.sampled_from(flaws)
 )
 codes = st.sampled_from((Code.UNSIGNED, Code.MOVED_TAG, Code.STALE, Code.EXPIRED, Code.UNAVAILABLE))
-rejections = st.builds(rejection, names, codes)
-silences = st.builds(silence, names, codes)
+# and what the real verifiers of both schemes find
+CLAIMS, REJECTIONS, SILENCES = real_findings.told_apart(
+    chain(real_findings.of_content_trust(*NAMES[:2]), real_findings.of_cosign(*NAMES[2:], SLSA))
+)
+rejections = st.one_of(st.builds(rejection, names, codes), st.sampled_from(REJECTIONS))
+silences = st.one_of(st.builds(silence, names, codes), st.sampled_from(SILENCES))
 findings = st.lists(
-    st.one_of(plain_claims, flawed_claims, claims(), rejections, silences), max_size=7
+    st.one_of(plain_claims, flawed_claims, claims(), st.sampled_from(CLAIMS), rejections, silences),
+    max_size=7,
 )
 
 leaves = st.builds(
@@ -286,6 +292,23 @@ def test_law_8_a_signer_speaks_only_for_itself(
     assert judge([choice(needed)], others, kept).verdict == Verdict.DENIED
     foreign = [claim(name, key, scheme=other_scheme(name)) for key in KEYS]
     assert judge([choice(needed)], [*others, *foreign], kept).verdict == Verdict.DENIED
+
+
+def test_the_real_findings_are_of_all_kinds() -> None:
+    for found in (CLAIMS, REJECTIONS, SILENCES):
+        assert {f.signer for f in found} >= set(COSIGN)
+    assert {f.signer for f in CLAIMS} == {"alice", *COSIGN}
+    assert {scheme_of(f.signer) for f in SILENCES} == {"dct", "cosign"}
+
+
+@several
+@given(requirements, st.lists(st.sampled_from((*CLAIMS, *REJECTIONS, *SILENCES)), max_size=6))
+def test_real_findings_decide_by_definition(requirement: Requirement, found: list[Finding]) -> None:
+    """What is allowed is met by claims of different people, each by the signer that the rule names."""
+    decision = judge([choice(requirement)], found)
+    counting = [f for f in found if isinstance(f, Claim)]
+    if decision.verdict == Verdict.ALLOWED:
+        assert by_definition(requirement, counting)
 
 
 # What else must hold --------------------------------------------------------------------------------

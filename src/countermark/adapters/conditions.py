@@ -20,8 +20,9 @@ _UNREADABLE, _NOT_INSTALLED = 2, 3
 class CelConditions:
     """Judges conditions (port ``Conditions``)."""
 
-    def __init__(self, *, seconds: float = limits.CONDITION_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self, *, seconds: float = limits.CONDITION_SECONDS, judge: str = _JUDGE) -> None:
+        """Take how long one may last, and the script that judges it."""
+        self._seconds, self._judge_script = seconds, judge
 
     def check(self, condition: str) -> None:
         """Read a condition.
@@ -48,7 +49,7 @@ class CelConditions:
                 f"a condition of {len(condition)} characters, at most {limits.CONDITION_CHARS} are read"
             )
         asked = strict_json.compact({"condition": condition, "bytes": limits.CONDITION_BYTES})
-        command = (sys.executable, "-I", _JUDGE)
+        command = (sys.executable, "-I", self._judge_script)
         try:
             done = process.run(
                 command, given=asked + b"\n" + statement, environment={}, seconds=self._seconds

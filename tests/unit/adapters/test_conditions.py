@@ -2,12 +2,13 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
 from countermark.adapters.conditions import CelConditions
 from countermark.core import limits
-from countermark.core.errors import ConfigError
+from countermark.core.errors import ConfigError, UnavailableError
 
 STATEMENT = {
     "_type": "https://in-toto.io/Statement/v1",
@@ -80,3 +81,30 @@ def test_memory_is_bounded() -> None:
 def test_a_statement_far_larger_than_a_pipe() -> None:
     content = json.dumps({"predicate": {"text": "x" * (8 * limits.MIB)}}).encode()
     assert CelConditions().objection("size(predicate.text) > 1000", content) == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "objection"),
+    [
+        ("raise SystemExit(1)", "judging it failed"),
+        ("", "judging it failed"),
+        ("print('x' * 2_000_000)", "printed more than"),
+        ("import os; os.kill(os.getpid(), 9)", "judging it failed"),
+        ("import time; time.sleep(30)", "takes longer than"),
+    ],
+)
+def test_a_judge_that_fails_has_not_said_true(script: str, objection: str, tmp_path: Path) -> None:
+    path = tmp_path / "judge.py"
+    path.write_text(f"import sys\nsys.stdin.buffer.read()\n{script}\n")
+    judge = CelConditions(judge=str(path), seconds=2.0)
+    assert objection in judge.objection("true", CONTENT)
+
+
+def test_nobody_can_judge(tmp_path: Path) -> None:
+    path = tmp_path / "judge.py"
+    path.write_text("raise SystemExit(3)")
+    with pytest.raises(UnavailableError, match="common-expression-language"):
+        CelConditions(judge=str(path)).objection("true", CONTENT)
+    path.write_text("import time; time.sleep(30)")
+    with pytest.raises(UnavailableError):
+        CelConditions(judge=str(path), seconds=0.5).check("true")

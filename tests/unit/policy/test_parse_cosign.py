@@ -282,3 +282,16 @@ def test_where_signatures_lie() -> None:
         ("docker.io/acme/pay", "docker.io/acme/pay"),
     ]:
         assert policy.signatures_of(ImageReference.parse(image).repository).name == place
+
+
+def test_without_someone_who_reads_conditions_they_are_taken_as_they_are() -> None:
+    """Whoever judges one finds out, and nothing is allowed by it."""
+    text = (
+        "version: 1\nsigners: {ci: {cosign: {key: qa.pub}}}\n"
+        f"rules: [{{images: '**', require: {{attested: {SLSA}, by: ci, where: 'a =='}}}}]\n"
+    )
+    layer = parse(text.encode(), file="p", read_file=lambda path: FILES[path].encode())
+    (rule,) = layer.rules
+    assert isinstance(rule.requirement, Vouched)
+    assert isinstance(rule.requirement.signer, CosignSigner)
+    assert rule.requirement.signer.condition == "a =="

@@ -25,6 +25,9 @@ _TO_URL = str.maketrans("+/", "-_")
 _FROM_URL = str.maketrans("-_", "+/")
 _COOKIE_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
+_COOKIE_BYTES = 32
+_COOKIE_LENGTH = 43  # of so many bytes in base64url
+
 Cookie = tuple[str, str]
 
 
@@ -57,7 +60,7 @@ class Browsers:
         """Seal a request for the browser that asks; return the form's field, and a cookie where it has none yet."""
         name = self._cookie_name("browser")
         known = _cookie(request, name)
-        browser = known or secrets.token_urlsafe(32)
+        browser = known or secrets.token_urlsafe(_COOKIE_BYTES)
         until = int(now.timestamp()) + self._settings.sign_in_seconds
         raw = strict_json.compact({"until": until, "content": dict(content)})
         mark = self._mark(browser, raw)
@@ -116,7 +119,7 @@ class Browsers:
     def remember(self, request: Request, session: Session) -> tuple[Cookie, ...]:
         """Remember who signed in with this browser, under a new name (so that nobody can give it one beforehand)."""
         self.forget(request)
-        name = secrets.token_urlsafe(32)
+        name = secrets.token_urlsafe(_COOKIE_BYTES)
         with self._lock:
             self._sessions[_key(name)] = session
             while len(self._sessions) > _SESSIONS:
@@ -148,7 +151,9 @@ def _cookie(request: Request, name: str) -> str:
         key, _, value = pair.strip().partition("=")
         if key == name:
             found.append(value)
-    if len(found) != 1 or len(found[0]) > 100 or not _COOKIE_CHARS.issuperset(found[0]):
+    if len(found) != 1 or len(found[0]) != _COOKIE_LENGTH:
+        return ""
+    if not _COOKIE_CHARS.issuperset(found[0]):
         return ""
     return found[0]
 

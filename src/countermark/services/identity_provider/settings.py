@@ -11,7 +11,7 @@ OUT_OF_BAND = (
     "urn:ietf:wg:oauth:2.0:oob"  # the code is shown on a page, to be typed into a terminal
 )
 _LOOPBACK = re.compile(
-    r"http://(localhost|127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})((?:/[A-Za-z0-9._~-]*)*)"
+    r"http://(localhost|127\.0\.0\.1|\[::1\])(?::([1-9][0-9]{0,4}))?((?:/[A-Za-z0-9._~-]*)*)"
 )
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -28,14 +28,21 @@ class Client(Value):
     id: str
     redirects: tuple[str, ...]
 
+    def _check(self) -> None:
+        for redirect in self.redirects:
+            found = _LOOPBACK.fullmatch(redirect)
+            if found is not None and found[2]:
+                raise ConfigError(f"a redirect to this machine is named without port: {redirect}")
+
     def allows(self, redirect: str) -> bool:
         """Say whether codes may go there."""
-        if redirect in self.redirects and _LOOPBACK.fullmatch(redirect) is None:
-            return True
         found = _LOOPBACK.fullmatch(redirect)
-        if found is None or int(found[2]) > 65535 or {".", ".."} & set(found[3].split("/")):
+        if found is None:
+            return redirect in self.redirects
+        port, path = int(found[2] or 0), found[3]
+        if not 0 < port <= 65535 or {".", ".."} & set(path.split("/")):
             return False
-        return f"http://{found[1]}{found[3]}" in self.redirects
+        return f"http://{found[1]}{path}" in self.redirects
 
 
 def _loopback(*paths: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from countermark.core.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Protocol
 else:
     Protocol = object
@@ -186,4 +187,23 @@ class CertificateLog(Protocol):
         Raises:
             StorageError, UnavailableError: it cannot be kept, so nothing is promised. KeyAccessError.
         """
+        ...
+
+
+class TufFiles(Protocol):
+    """The files of a TUF repository that we hand out; names as clients ask for them, ``targets/`` among them.
+
+    Whoever can write here keeps newer files from clients, or breaks them; no file becomes believed by lying here.
+    """
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file, None where there is none."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file in place, whole and durably."""
+        ...
+
+    def locked(self) -> "AbstractContextManager[None]":
+        """Keep everybody else from publishing meanwhile."""
         ...

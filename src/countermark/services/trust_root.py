@@ -11,6 +11,7 @@ The keys of all roles are the server's own. Their thief hands out another truste
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from countermark.core.errors import Code, CountermarkError, MalformedError, StorageError
 from countermark.core.ports import Clock, Request, Response
@@ -157,6 +158,23 @@ class TrustRoot:
         if content is None:
             raise StorageError("no trust root was published yet", code=Code.NOT_FOUND)
         return content
+
+    def handed_out(self) -> Mapping[str, bytes]:
+        """Return the files that are handed out now, by name.
+
+        Raises:
+            StorageError: there are none yet, or one is damaged.
+        """
+        targets = self._load().targets
+        if targets is None:
+            raise StorageError("no trust root was published yet", code=Code.NOT_FOUND)
+        found: dict[str, bytes] = {}
+        for name in tuf.target_names(targets):
+            digest = tuf.target_sha256(targets, name)
+            found[name] = self._needed(f"targets/{digest}.{name}")
+            if sha256(found[name]).hexdigest() != digest:
+                raise StorageError(f"the trust root's file {name} is damaged", code=Code.CHECKSUM)
+        return found
 
     # signing ----------------------------------------------------------------------------------------------
 

@@ -11,10 +11,12 @@ import sys
 from countermark.adapters import process
 from countermark.core import limits
 from countermark.core.errors import ConfigError, EvidenceError, UnavailableError
+from countermark.core.light import sha256
 from countermark.formats import strict_json
 
 _JUDGE = os.path.join(os.path.dirname(__file__), "cel_judge.py")
 _UNREADABLE, _NOT_INSTALLED = 2, 3
+_ANSWERS = {"true": "", "false": "it is not so"}
 
 
 class CelConditions:
@@ -23,6 +25,7 @@ class CelConditions:
     def __init__(self, *, seconds: float = limits.CONDITION_SECONDS, judge: str = _JUDGE) -> None:
         """Take how long one may last, and the script that judges it."""
         self._seconds, self._judge_script = seconds, judge
+        self._known: dict[tuple[str, bytes], str] = {}
 
     def check(self, condition: str) -> None:
         """Read a condition.
@@ -40,8 +43,13 @@ class CelConditions:
         Raises:
             ConfigError: the condition is no CEL. UnavailableError: nothing here can judge it.
         """
-        outcome = self._judged(condition, statement)
-        return {"true": "", "false": "it is not so"}.get(outcome, outcome)
+        key = (condition, sha256(statement).digest())
+        outcome = self._known.get(key) or self._judged(condition, statement)
+        if outcome in _ANSWERS:  # of statement and condition alone, and the same for ever
+            while len(self._known) >= limits.CONDITIONS_KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+            self._known[key] = outcome
+        return _ANSWERS.get(outcome, outcome)
 
     def _judged(self, condition: str, statement: bytes) -> str:
         if len(condition) > limits.CONDITION_CHARS:

@@ -81,6 +81,9 @@ SIGNATURES_PER_IMAGE = (
     1_000  # looked at; the rest is told of. cosign: 1,000 layers, any number of referrers
 )
 SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. cosign: 128 MiB
+SIGNATURES_BYTES = (
+    256 * MIB
+)  # of all of one image together; they are in memory at once. cosign: none
 SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
 TUF_FILE_BYTES = 5 * MIB  # of Sigstore's TUF repositories. python-tuf: 5,000,000
 TUF_ROTATIONS = 256  # root files fetched one by one. python-tuf: 256
@@ -102,6 +105,7 @@ NOTE_SIGNATURES = 100  # sumdb: 100
 PROOF_HASHES = 64  # of an inclusion proof: a tree of 2^64 entries
 CONDITION_CHARS = 8 * KIB  # of one condition on an attestation
 CONDITION_SECONDS = 5.0  # to judge one; an SBOM of 1,000 packages takes 0.02
+CONDITIONS_KNOWN = 256  # outcomes remembered, so that copies of a statement are judged once
 CONDITION_BYTES = 1024 * MIB  # of memory to judge one in, the interpreter's own mappings included
 
 # Signing certificates -----------------------------------------------------------------------------------

@@ -108,3 +108,28 @@ def test_nobody_can_judge(tmp_path: Path) -> None:
     path.write_text("import time; time.sleep(30)")
     with pytest.raises(UnavailableError):
         CelConditions(judge=str(path), seconds=0.5).check("true")
+
+
+def test_copies_of_a_statement_are_judged_once(tmp_path: Path) -> None:
+    path, count = tmp_path / "judge.py", tmp_path / "count"
+    path.write_text(
+        "import sys\nsys.stdin.buffer.read()\n"
+        f"open({str(count)!r}, 'a').write('x')\nsys.stdout.write('true')\n"
+    )
+    judge = CelConditions(judge=str(path))
+    for _ in range(3):
+        assert judge.objection("a", CONTENT) == ""
+    assert count.read_text() == "x"
+    judge.objection("b", CONTENT)
+    judge.objection("a", CONTENT + b" ")
+    assert count.read_text() == "xxx"
+
+
+def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "judge.py"
+    path.write_text("import sys\nsys.stdin.buffer.read()\nsys.stdout.write('false')\n")
+    judge = CelConditions(judge=str(path))
+    for number in range(limits.CONDITIONS_KNOWN):
+        judge._known["a", bytes(number)] = "true"
+    assert judge.objection("b", CONTENT) == "it is not so"
+    assert len(judge._known) == limits.CONDITIONS_KNOWN

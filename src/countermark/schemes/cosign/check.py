@@ -191,7 +191,7 @@ def timed(before: Logged) -> Timed:
             f"nothing proves when it was signed, and {what}", code=Code.NO_TIMESTAMP
         )
     for record in before.records:
-        if not all(record.is_in_service(time) for time, _ in times):
+        if record.time is None and not all(record.is_in_service(time) for time, _ in times):
             raise NotLoggedError(f"log {record.origin} was not in service when it was signed")
     return Timed(logged=before, times=tuple(sorted(times)))
 

@@ -6,6 +6,8 @@ looked at: cosign 3.1.3 takes the first kind that it finds and never sees the ot
 out either: it comes back with the reason, so that nobody wonders where a signature went.
 """
 
+from _thread import allocate_lock
+
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -124,6 +126,7 @@ class _Search:
     def __init__(self, store: SignatureStore, repository: Repository, subject: Digest) -> None:
         self._store, self._repository, self._subject = store, repository, subject
         self._troubles: list[Trouble] = []
+        self._left, self._lock = limits.SIGNATURES_BYTES, allocate_lock()
 
     def everything(self, suffixes: Sequence[str]) -> Found:
         lists = [_List(name="referrers", ask=self._referrers)]
@@ -239,9 +242,13 @@ class _Search:
         return material.of_layer(layer, self._blob(layer), name, path)
 
     def _blob(self, layer: oci.Descriptor) -> bytes:
-        if layer.size > limits.SIGNATURE_BYTES:
+        """Fetch a layer, within what one may hold and what all together may."""
+        with self._lock:
+            self._left -= layer.size
+            left = self._left
+        if layer.size > limits.SIGNATURE_BYTES or left < 0:
+            most = limits.SIGNATURE_BYTES if left >= 0 else limits.SIGNATURES_BYTES
             raise MalformedError(
-                f"{layer.size} bytes, at most {limits.SIGNATURE_BYTES} are read",
-                code=Code.TOO_LARGE,
+                f"{layer.size} bytes, at most {most} are read", code=Code.TOO_LARGE
             )
         return self._store.blob(self._repository, layer.digest, layer.size)

@@ -250,7 +250,7 @@ def _signatory(checked: Checked, signer: CosignSigner) -> Signatory:
     issuer = certificate.issuer or f"ca:{checked.chain[-1].key.fingerprint}"
     return Signatory(
         scheme="cosign",
-        name=certificate.name,
+        name=certificate.name or "nobody by name",
         keys=(f"{kind}{issuer} {certificate.name}", f"{kind}{offered.key.fingerprint}"),
     )
 

@@ -197,3 +197,21 @@ def test_many_are_fetched_at_once() -> None:
     # in the order of the list, whoever came back first
     listed = store.lists[f"{REPOSITORY.name}@{GOOD}"]
     assert names(found) == [f"bundle {each.digest.hex[:12]}" for each in listed]
+
+
+def test_all_together_have_a_bound_too() -> None:
+    store = fake.MemoryStore()
+    store.attach(REPOSITORY, GOOD, bundle())
+    half = limits.SIGNATURE_BYTES // 2 + 1
+    for number in range(2 * limits.SIGNATURES_BYTES // limits.SIGNATURE_BYTES):
+        digest = str(Digest.of(b"%d" % number))
+        big = {"mediaType": fake.BUNDLE_TYPE, "digest": digest, "size": half}
+        store.attach_layers(REPOSITORY, GOOD, [big])
+    store.attach(REPOSITORY, GOOD, bundle())
+    found = look(store)
+    codes = [each.code for each in found.troubles]
+    assert Code.TOO_LARGE in codes
+    assert set(codes) <= {Code.TOO_LARGE, Code.NOT_FOUND}
+    assert len(found.materials) + len(found.troubles) == len(
+        store.lists[f"{REPOSITORY.name}@{GOOD}"]
+    )

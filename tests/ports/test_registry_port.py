@@ -34,8 +34,9 @@ from hosted_registry import Answer, Body, HostedRegistry
 from servers import Asked, Server, answer, handling
 
 if TYPE_CHECKING:
+    from countermark.schemes.cosign.find import SignatureStore
 
-    class Whole(Registry, BlobSource, RegistryWriter, Protocol):
+    class Whole(Registry, BlobSource, RegistryWriter, SignatureStore, Protocol):
         """A registry that can be read and written; ports are no protocols at run time."""
 
 
@@ -202,3 +203,45 @@ def test_repositories_are_apart(place: "tuple[Whole, Repository]") -> None:
     other = repository.replace(path="team/other")
     with pytest.raises(NotFoundError):
         registry.manifest(other, digest)
+
+
+# What signatures are read with ------------------------------------------------------------------------
+
+
+def test_what_a_tag_points_to_comes_whole(place: "tuple[Whole, Repository]") -> None:
+    registry, repository = place
+    content = image(registry, repository, "tagged")
+    registry.put_manifest(repository, "sha256-ab.sig", oci.OCI_MANIFEST, content)
+    assert registry.tagged(repository, "sha256-ab.sig") == (content, oci.OCI_MANIFEST)
+    with pytest.raises(NotFoundError):
+        registry.tagged(repository, "sha256-ab.att")
+
+
+def test_a_small_blob_comes_whole_and_checked(place: "tuple[Whole, Repository]") -> None:
+    registry, repository = place
+    digest = put(registry, repository, b"a small blob")
+    assert registry.blob(repository, digest, 12) == b"a small blob"
+    for size, code in ((11, Code.TOO_LARGE), (13, Code.CHECKSUM)):
+        with pytest.raises(EvidenceError) as caught:
+            registry.blob(repository, digest, size)
+        assert caught.value.code == code
+    with pytest.raises(NotFoundError):
+        registry.blob(repository, Digest.of(b"another"), 7)
+
+
+def test_referrers_are_listed(place: "tuple[Whole, Repository]") -> None:
+    registry, repository = place
+    content = image(registry, repository, "subject")
+    digest = registry.put_manifest(repository, "v1", oci.OCI_MANIFEST, content)
+    assert list(registry.referrers(repository, digest)) == []
+    document = json.loads(image(registry, repository, "referrer"))
+    document |= {"mediaType": oci.OCI_MANIFEST, "artifactType": "x/signature"}
+    document["subject"] = {
+        "mediaType": oci.OCI_MANIFEST,
+        "digest": str(digest),
+        "size": len(content),
+    }
+    raw = json.dumps(document).encode()
+    referrer = registry.put_manifest(repository, str(Digest.of(raw)), oci.OCI_MANIFEST, raw)
+    (found,) = registry.referrers(repository, digest)
+    assert (found.digest, found.size, found.artifact_type) == (referrer, len(raw), "x/signature")

@@ -20,14 +20,24 @@ from claims import (
     some,
     vouched,
 )
-from countermark.core.claim import Finding, Rejection
+from countermark.core.claim import Claim, Finding, Rejection
 from countermark.core.errors import Code
 from countermark.core.reference import ImageReference
+from countermark.core.signer import CosignSigner
 from countermark.formats import strict_json
 from countermark.policy.built_in import built_in
 from countermark.policy.decide import decide
 from countermark.policy.explain import as_json, in_words, lines
-from countermark.policy.model import Case, Choice, Layer, Modes, Remembered, Requirement, Rule
+from countermark.policy.model import (
+    Case,
+    Choice,
+    Layer,
+    Modes,
+    Remembered,
+    Requirement,
+    Rule,
+    Vouched,
+)
 from countermark.policy.pattern import Pattern
 
 DAY = timedelta(days=1)
@@ -512,3 +522,71 @@ def test_a_rejection_names_a_signed_digest_only_where_there_is_one() -> None:
             "path": "targets/a",
         }
     ]
+
+
+# Cosign -----------------------------------------------------------------------------------------------
+
+SLSA = "https://slsa.dev/provenance/v1"
+
+
+def cosign(name: str, **fields: Any) -> Vouched:
+    signer = CosignSigner(name=name, key="a key", **fields)
+    return Vouched(signer=signer, predicate=signer.predicate)
+
+
+def by_identity(name: str, **fields: Any) -> Claim:
+    who = "https://github.com/acme/pay/ci.yml"
+    made = claim(name, f"https://issuer.test {who}", KEY, scheme="cosign", **fields)
+    return made.replace(signatory=made.signatory.replace(name=who))
+
+
+def test_a_certified_identity_is_a_name_and_not_a_key() -> None:
+    ci, qa = cosign("ci"), cosign("qa")
+    by_qa = claim("qa", KEY_2, scheme="cosign", signed_at=None)
+    text = said(
+        all_of(ci, qa),
+        by_identity("ci", proven_time=True, notes=(("issuer", "https://issuer.test"),)),
+        by_qa.replace(signatory=by_qa.signatory.replace(name="key holder", key_ids=(KEY_2,))),
+    )
+    assert (
+        text
+        == f"""\
+allowed  acme/pay:v1
+  {GOOD}
+  policy.yaml:7: allowed, requires ci and qa
+    ci: https://github.com/acme/pay/ci.yml, signed 2026-11-20 10:30 UTC, issuer https://issuer.test
+    qa: key holder, key 77aa88bb99cc
+"""
+    )
+
+
+def test_an_attestation_is_demanded_by_its_name() -> None:
+    wanted = cosign(f"ci (attested {SLSA})", predicate=SLSA)
+    assert in_words(wanted) == f"ci (attested {SLSA})"
+    assert f"requires ci (attested {SLSA})" in said(wanted)
+
+
+NEXT = [
+    (Code.UNSIGNED, "have it signed: countermark sign acme/pay:v1"),
+    (Code.IDENTITY, "ask its owner who signs it"),
+    (Code.BAD_SIGNATURE, "ask its owner with which key"),
+    (Code.NOT_LOGGED, "accept it unlogged: docs/policy.md"),
+    (Code.PREDICATE, "have it signed or attested"),
+    (Code.UNAVAILABLE, "once the registry can be reached"),
+]
+
+
+@pytest.mark.parametrize(("code", "words"), NEXT)
+def test_what_to_do_about_cosigns_signatures(code: Code, words: str) -> None:
+    found = silence("ci") if code == Code.UNAVAILABLE else rejection("ci", code)
+    assert words in said(cosign("ci"), found).rpartition("next: ")[2]
+
+
+def test_of_very_many_reasons_the_first_are_told() -> None:
+    many = [rejection("ci", Code.IDENTITY, reason=f"bundle {n}: another") for n in range(40)]
+    text = said(cosign("ci"), *many)
+    assert "bundle 11: another (identity)" in text
+    assert "bundle 12" not in text
+    assert "ci: and 28 more, which -o json shows" in text
+    decision = decide([choice(cosign("ci"))], CASE, many, NOW)
+    assert len(as_json(decision)["findings"]) == 40  # type: ignore[arg-type]

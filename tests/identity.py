@@ -75,7 +75,8 @@ class MemoryUsers:
         return [self.kept[name] for name in sorted(self.kept)]
 
     def put(self, account: Account, *, replace: bool = False) -> bool:
-        if account.name in self.kept and not replace:
+        same = [name for name in self.kept if name.lower() == account.name.lower()]
+        if same and (same != [account.name] or not replace):
             return False
         self.kept[account.name] = account
         return True

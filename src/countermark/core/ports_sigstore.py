@@ -165,7 +165,10 @@ class UserStore(Protocol):
         ...
 
     def put(self, account: Account, *, replace: bool = False) -> bool:
-        """Keep an account durably; False, and nothing happened, where one of its name may not be replaced."""
+        """Keep an account durably; False, and nothing happened, where one of its name may not be replaced.
+
+        One whose name differs in capitals only is never replaced, and stands in the way.
+        """
         ...
 
     def remove(self, name: str) -> bool:

@@ -4,12 +4,9 @@ Version 1.0 of the specification: ECDSA keys under the identifiers that securesy
 canonical JSON, in ASN.1 and hex. Notary's dialect is another one: ``formats/tuf.py``.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from hashlib import sha256
-
 from countermark.core import limits
 from countermark.core.errors import MalformedError
+from countermark.core.light import Mapping, Sequence, datetime, sha256
 from countermark.core.value import Value
 from countermark.formats import go_text, strict_json
 from countermark.formats.strict_json import Json, Reader
@@ -44,7 +41,7 @@ class TargetFile(Value):
     """A file that the repository hands out: its bytes, and what is said of it besides."""
 
     content: bytes
-    custom: Mapping[str, Json] = {}
+    custom: Mapping[str, Json] = {}  # noqa: RUF012 - frozen, and never written to
 
     @property
     def sha256(self) -> str:

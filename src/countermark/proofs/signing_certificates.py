@@ -258,10 +258,10 @@ def chain_to_authority(
         if not _is_in_service(authority, at):
             continue
         try:
-            *between, root = (x509.parse(each) for each in authority.certificates)
-            return chain_at(certificate.certificate, (*between, *brought), (root,), at)
-        except ValueError:
-            problem = ChainError("an authority of the trusted root has no certificate")
+            ours = [x509.parse(each) for each in authority.certificates]
+            if not ours:
+                raise ChainError("an authority of the trusted root has no certificate")
+            return chain_at(certificate.certificate, (*ours[:-1], *brought), ours[-1:], at)
         except EvidenceError as error:
             if not isinstance(problem, ExpiredError):
                 problem = error

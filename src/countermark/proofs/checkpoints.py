@@ -5,7 +5,8 @@ bytes of its log ID, and writes its tree's number behind the host.
 """
 
 from countermark.core.errors import Code, EvidenceError, MalformedError
-from countermark.core.light import sha256
+from countermark.core.light import Sequence, sha256
+from countermark.formats import tlog
 from countermark.formats.tlog import Checkpoint, Note, NoteSignature
 from countermark.formats.trusted_root import Instance
 from countermark.proofs import signatures, spki
@@ -14,6 +15,7 @@ from countermark.proofs.spki import PublicKey
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from countermark.core.ports_sigstore import SigningKey
+    from countermark.proofs.cosignatures import WitnessKey
 
 _ED25519, _ALGORITHM = b"\x01", b"\xff"
 _RSA = b"PKIX-RSA-PKCS#1v1.5"
@@ -35,14 +37,25 @@ def is_first_kind(origin: str) -> bool:
     return bool(host and dash) and number.isascii() and number.isdigit()
 
 
-def check(content: str, log: Instance) -> Checkpoint:
-    """Check that a log has signed a checkpoint.
+def check(
+    content: str, log: Instance, *, witnesses: "Sequence[WitnessKey]" = (), threshold: int = 0
+) -> Checkpoint:
+    """Check that a log has signed a checkpoint, and that so many of these witnesses have cosigned it.
 
     Raises:
-        EvidenceError: ``checkpoint``: another log's, not signed by this one, or one in its name that is wrong;
-            ``malformed``.
+        EvidenceError: ``checkpoint``: another log's, not signed by this one, one in its name that is wrong, or too
+            few witnesses; ``malformed``.
     """
     note = Note.parse(content)
+    found = _checked(note, log)
+    if witnesses or threshold:
+        from countermark.proofs import cosignatures  # noqa: PLC0415 - where somebody demands them
+
+        cosignatures.check(note, witnesses, threshold)
+    return found
+
+
+def _checked(note: Note, log: Instance) -> Checkpoint:
     found = Checkpoint.parse(note.text)
     key = spki.parse(log.key)
     if is_first_kind(found.origin):
@@ -78,7 +91,7 @@ def sign(checkpoint: Checkpoint, key: "SigningKey") -> Note:
     """
     text = checkpoint.encode()
     public = spki.parse(key.public_der)
-    if not checkpoint.origin or " " in checkpoint.origin:
+    if not tlog.is_name(checkpoint.origin):
         raise MalformedError(f"no log's origin: {checkpoint.origin[:80]!r}")
     signature = NoteSignature(
         name=checkpoint.origin,

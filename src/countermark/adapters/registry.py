@@ -193,6 +193,26 @@ class RegistryClient:
 
         return registry_referrers.find(self._requests, repository, subject, artifact_type)
 
+    def tags_beginning(self, repository: Repository, prefix: str) -> "tuple[str, ...]":
+        """List the tags that begin with a prefix.
+
+        Raises:
+            RefusedError, UnavailableError, EvidenceError: see core/ports.
+        """
+        from countermark.adapters import registry_referrers  # noqa: PLC0415 - as above
+
+        return registry_referrers.tags_beginning(self._requests, repository, prefix)
+
+    def repair_referrers(self, repository: Repository, subject: Digest) -> int:
+        """List again what the fallback tag has lost and has a tag of its own; say how many those were.
+
+        Raises:
+            RefusedError, UnavailableError, EvidenceError: see core/ports.
+        """
+        from countermark.adapters import registry_referrers  # noqa: PLC0415 - as above
+
+        return registry_referrers.repair(self._requests, repository, subject)
+
     # RegistryWriter ---------------------------------------------------------------------------------
 
     def has_blob(self, repository: Repository, digest: Digest) -> bool:

@@ -2,7 +2,8 @@
 
 distribution-spec 1.1, "Listing Referrers" and "Pushing Manifests with Subject". Whether a registry has the API is
 asked each time and never known from a list: it changes without notice. The tag is an index that every writer reads,
-changes and puts back; two writers at once can lose an entry, so a writer looks again and repairs.
+changes and puts back, so that two writers at once can lose an entry. Ours give each referrer a tag of its own first
+(``oci.own_tag``), and do not rest until the index has all that have one; ``repair`` does so for what others lost.
 """
 
 from countermark.adapters.http_exchange import Answer
@@ -19,13 +20,14 @@ from countermark.core.errors import (
 from countermark.core.reference import Repository
 from countermark.formats import oci
 from countermark.formats.oci import Descriptor
+from countermark.formats.strict_json import Reader, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WITHOUT_API = (400, 404, 405, 406)  # as registries without it have been seen to answer
-_REPAIRS = 3
+_REPAIRS = 24  # rounds: each that another writer interrupts costs one
 
 
 def find(
@@ -107,7 +109,12 @@ def put_manifest(
             f"the registry stored {stated[:160]} for manifest {digest}", code=Code.CHECKSUM
         )
     if referrer and not answer.headers.all("oci-subject"):
-        _list(requests, repository, *referrer)
+        subject, entry = referrer
+        if not _has_api(requests, repository, subject):
+            own = oci.own_tag(subject, digest)
+            if name != own:
+                _put(requests, repository, own, media_type, content)
+            _complete(requests, repository, subject, entry)
     return digest
 
 
@@ -125,23 +132,99 @@ def _put(
     return requests.answer(repository, call, 201)
 
 
-def _list(
-    requests: RegistryRequests, repository: Repository, subject: Digest, referrer: Descriptor
-) -> None:
-    """Add an entry to the fallback tag, and look whether another writer has overwritten it meanwhile."""
+def repair(requests: RegistryRequests, repository: Repository, subject: Digest) -> int:
+    """Put back into the fallback tag's index what has a tag of its own and is not in it; say how many those were.
+
+    Raises:
+        RefusedError, UnavailableError, EvidenceError: see core/ports.
+    """
     if _has_api(requests, repository, subject):
-        return
+        return 0
+    return _complete(requests, repository, subject, None)
+
+
+def _complete(
+    requests: RegistryRequests, repository: Repository, subject: Digest, own: Descriptor | None
+) -> int:
+    """Have the index list everything that has a tag of its own, however many write at once.
+
+    Who writes last has looked for tags after all others had theirs, so that nothing is missing in the end.
+    """
+    known: dict[str, Descriptor] = {}
+    added: set[Digest] = set()
     for _ in range(_REPAIRS + 1):
+        wanted = _with_own_tags(requests, repository, subject, known)
+        if own is not None:
+            wanted[own.digest] = own
         before = _by_tag(requests, repository, subject)
-        if referrer in before:
-            return
-        others = [each for each in before if each.digest != referrer.digest]
-        _put_list(requests, repository, subject, (*others, referrer))
-    if referrer not in _by_tag(requests, repository, subject):
-        raise UnavailableError(
-            f"{repository.name}: other writers keep overwriting the referrers of {subject}",
-            hint="try again",
+        present = {each.digest: each for each in before}
+        missing = [each for each in wanted.values() if present.get(each.digest) != each]
+        if not missing:
+            return len(added)
+        added |= {each.digest for each in missing}
+        _put_list(requests, repository, subject, tuple((present | wanted).values()))
+    raise UnavailableError(
+        f"{repository.name}: other writers keep overwriting the referrers of {subject}",
+        hint="try again",
+    )
+
+
+def _with_own_tags(
+    requests: RegistryRequests,
+    repository: Repository,
+    subject: Digest,
+    known: dict[str, Descriptor],
+) -> dict[Digest, Descriptor]:
+    """Read the referrers that have a tag of their own; ``known`` keeps those that were read before."""
+    tags = set(tags_beginning(requests, repository, oci.own_tags(subject)))
+    for tag in sorted(tags - known.keys()):
+        call = Call(
+            method="GET",
+            tail=f"manifests/{tag}",
+            headers={"Accept": ", ".join(oci.MANIFESTS)},
+            follow=True,
         )
+        try:
+            answer = requests.answer(repository, call, 200)
+        except NotFoundError:
+            continue  # removed meanwhile
+        media_type = oci.media_type_of(answer.headers.one("content-type"))
+        found = oci.referrer_of(answer.content, media_type)
+        if found is not None and found[0] == subject:
+            known[tag] = found[1]
+    return {each.digest: each for tag, each in known.items() if tag in tags}
+
+
+def tags_beginning(
+    requests: RegistryRequests, repository: Repository, prefix: str
+) -> "tuple[str, ...]":
+    """List the tags that begin with a prefix, without those before it where the registry lists them in order.
+
+    Raises:
+        RefusedError, UnavailableError, EvidenceError: see core/ports.
+    """
+    from countermark.adapters.http_url import quote  # noqa: PLC0415 - one name
+
+    call = Call(
+        method="GET",
+        tail=f"tags/list?n={limits.TAG_PAGE}&last={quote(prefix[:-1])}",
+        max_bytes=limits.JSON_BYTES,
+        follow=True,
+    )
+    found: list[str] = []
+    for _ in range(limits.PAGES):
+        try:
+            answer = requests.answer(repository, call, 200)
+        except NotFoundError:
+            return ()
+        document = Reader(parse(answer.content))
+        tags = document.texts("tags") if document.has("tags") else ()
+        found += [tag for tag in tags if tag.startswith(prefix)]
+        following = next_page(answer)
+        if following is None or any(tag > prefix and not tag.startswith(prefix) for tag in tags):
+            return tuple(found)
+        call = call.replace(at=following)
+    raise MalformedError(f"more than {limits.PAGES} pages of tags", code=Code.TOO_LARGE)
 
 
 def _has_api(requests: RegistryRequests, repository: Repository, subject: Digest) -> bool:

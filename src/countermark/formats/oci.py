@@ -352,6 +352,16 @@ def fallback_tag(subject: Digest) -> str:
     return f"{subject.algorithm[:32]}-{subject.hex[:64]}"
 
 
+def own_tags(subject: Digest) -> str:
+    """What the tags begin with under which each referrer of a subject lies by itself, where there is no API."""
+    return f"{subject.algorithm}-{subject.hex[:64]}.cm-"
+
+
+def own_tag(subject: Digest, referrer: Digest) -> str:
+    """The tag of one referrer: whatever becomes of the index, it is found again."""
+    return own_tags(subject) + referrer.hex[:16]
+
+
 def referrer_of(content: bytes, media_type: str) -> tuple[Digest, Descriptor] | None:
     """The subject that a manifest names, and the descriptor under which the subject's referrers list it.
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -622,6 +623,10 @@ class Registry:
         last = max(len(self.uploads[name]) - 1, 0)
         return [("Location", f"/v2/team/app/blobs/uploads/{name}?s={last}"), ("Range", f"0-{last}")]
 
+    def put(self, asked: Asked) -> bytes:
+        """Take a manifest, as without a fault."""
+        return self._manifest(asked, "manifests", asked.path.rpartition("/")[2])
+
     def _manifest(self, asked: Asked, kind: str, name: str) -> bytes:
         if kind == "referrers":
             index = answer(200, oci.encode_index(()), [("Content-Type", oci.OCI_INDEX)])
@@ -634,8 +639,14 @@ class Registry:
             return answer(201, b"", [("Docker-Content-Digest", digest), *subject])
         if asked.method == "DELETE":
             return answer(202 if self.manifests.pop(name, None) else 404)
+        if kind == "tags":
+            last = asked.target.partition("&last=")[2]
+            tags = sorted(n for n in self.manifests if ":" not in n and n > last)
+            return answer(200, json.dumps({"name": "team/app", "tags": tags}).encode())
         found = self.manifests.get(name)
-        return answer(200, found, [("Content-Type", oci.OCI_INDEX)]) if found else answer(404)
+        kinds = (oci.OCI_INDEX, oci.OCI_MANIFEST)
+        kind = kinds[found is not None and b'"manifests"' not in found]
+        return answer(200, found, [("Content-Type", kind)]) if found else answer(404)
 
 
 def pieces(content: bytes, size: int = 70_000) -> Iterator[bytes]:
@@ -882,12 +893,66 @@ def test_a_referrer_that_another_writer_overwrites(registry: RegistryClient) -> 
         return answer(201)
 
     with Server(plain(handling(peer))) as server:
-        peer.faults["PUT"] = [lambda asked: answer(201), pretend]
+        peer.faults["PUT"] = [peer.put, peer.put, pretend]
         content = referring("1")
         name = str(Digest.of(content))
         registry.put_manifest(reference(server).repository, name, oci.OCI_MANIFEST, content)
         found = registry.referrers(reference(server).repository, DIGEST)
     assert len(found) == 3
+
+
+OWN = f"{TAG}.cm-"
+
+
+def test_each_referrer_has_a_tag_of_its_own(registry: RegistryClient) -> None:
+    peer = Registry()
+    with Server(plain(handling(peer))) as server:
+        repository = reference(server).repository
+        names = [str(Digest.of(referring(text))) for text in "12"]
+        for name, text in zip(names, "12", strict=True):
+            registry.put_manifest(repository, name, oci.OCI_MANIFEST, referring(text))
+        own = registry.tags_beginning(repository, OWN)
+        assert own == tuple(sorted(OWN + name[7:23] for name in names))
+        # another program writes an index that has neither
+        peer.manifests[TAG] = oci.encode_index(ENTRIES)
+        assert registry.repair_referrers(repository, DIGEST) == 2
+        assert registry.repair_referrers(repository, DIGEST) == 0
+        found = registry.referrers(repository, DIGEST)
+    assert {str(each.digest) for each in found} >= {*names}
+    assert {each.annotations.get("n") for each in found} >= {"1", "2"}
+    assert len(found) == 4
+
+
+def test_a_tag_of_its_own_that_is_about_something_else_is_left_alone(
+    registry: RegistryClient,
+) -> None:
+    peer = Registry()
+    other = referring("1").replace(DIGEST.hex.encode(), OTHER.hex.encode())
+    peer.manifests |= {f"{OWN}1": other, f"{OWN}2": MANIFEST, f"{OWN}3": b""}
+    with Server(plain(handling(peer))) as server:
+        assert registry.repair_referrers(reference(server).repository, DIGEST) == 0
+    assert TAG not in peer.manifests
+
+
+def test_nothing_is_repaired_where_the_registry_lists_referrers(registry: RegistryClient) -> None:
+    with Server(plain(handling(Registry(api=True)))) as server:
+        assert registry.repair_referrers(reference(server).repository, DIGEST) == 0
+
+
+def test_eight_referrers_at_once_are_eight_afterwards(registry: RegistryClient) -> None:
+    peer = Registry()
+    with Server(plain(handling(peer))) as server:
+        repository = reference(server).repository
+
+        def attach(text: str) -> None:
+            content = referring(text)
+            name = str(Digest.of(content))
+            registry.put_manifest(repository, name, oci.OCI_MANIFEST, content)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(attach, "abcdefgh"))
+        found = registry.referrers(repository, DIGEST)
+    assert sorted(each.annotations["n"] for each in found) == list("abcdefgh")
 
 
 def test_a_tag_that_never_keeps_what_it_is_given(registry: RegistryClient) -> None:

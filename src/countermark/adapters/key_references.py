@@ -16,17 +16,9 @@ cosign ``pkg/signature/keys.go``, ``pkg/blob/load.go``, sigstore ``pkg/signature
 =================================  =====================================================================
 """
 
-from countermark.adapters import storage
-from countermark.adapters.http_exchange import HttpRequest
-from countermark.adapters.http_url import Url
+from countermark.adapters import given_files
 from countermark.core import limits
-from countermark.core.errors import (
-    Code,
-    InputError,
-    KeyAccessError,
-    MalformedError,
-    UnavailableError,
-)
+from countermark.core.errors import InputError, KeyAccessError, MalformedError
 from countermark.proofs import public_keys
 
 TYPE_CHECKING = False
@@ -190,42 +182,4 @@ class KeyReferences:
 
     def _loaded(self, reference: str) -> bytes:
         """Read a file, a variable or a URL."""
-        scheme, found, rest = reference.partition("://")
-        if not found:
-            return _read(reference)
-        if scheme == "env":
-            if rest not in self._environment:
-                raise InputError(
-                    f"loading URL: env var ${rest[:80]} not found", code=Code.NOT_FOUND
-                )
-            return self._environment[rest].encode()
-        if scheme in ("http", "https"):
-            return self._fetched(reference)
-        raise InputError(f"loading URL: unrecognized scheme: {scheme[:80]}://")
-
-    def _fetched(self, reference: str) -> bytes:
-        url = Url.parse(reference)
-        request = HttpRequest(method="GET", url=url, max_bytes=limits.KEY_FILE_BYTES, follow=True)
-        answer = self._client.request(request)
-        if not 200 <= answer.status < 300:
-            message = f"loading URL {url.shown}: server returned HTTP {answer.status}"
-            if answer.status == 429 or answer.status >= 500:
-                raise UnavailableError(message, status=answer.status)
-            raise InputError(message, code=Code.NOT_FOUND)
-        return answer.content
-
-
-def _read(path: str) -> bytes:
-    """Read a file of the user's, which may be a pipe: shells hand over ``--key <(command)`` so."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(limits.KEY_FILE_BYTES + 1)
-    except (FileNotFoundError, ValueError):  # ValueError: a name with a null
-        raise InputError(f"open {path}: no such file or directory", code=Code.NOT_FOUND) from None
-    except OSError as error:
-        raise storage.translated(error, f"read {path}") from None
-    if len(content) > limits.KEY_FILE_BYTES:
-        raise MalformedError(
-            f"{path} is longer than {limits.KEY_FILE_BYTES} bytes", code=Code.TOO_LARGE, path=path
-        )
-    return content
+        return given_files.load(reference, self._client, self._environment, limits.KEY_FILE_BYTES)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from countermark.formats.trusted_root import TrustedRoot
     from countermark.policy.model import Policy
     from countermark.schemes.cosign.examination import Examination
+    from countermark.schemes.cosign.material import Artifact
     from countermark.schemes.cosign.verifier import CosignVerifier
 
 
@@ -122,6 +123,20 @@ class Cosign:
             return trusted_root.parse(content)
         except EvidenceError as error:
             raise InputError(f"setting trusted material: loading trusted root: {error}") from None
+
+    # Files that are given -------------------------------------------------------------------------------------
+
+    def given(self, place: str) -> bytes:
+        """Read a small file, a variable or a URL; see ``signed_files.read``."""
+        from countermark.assembly import signed_files
+
+        return signed_files.read(self._program, place)
+
+    def artifact(self, place: str) -> "Artifact":
+        """Take a file that is signed; see ``signed_files.artifact``."""
+        from countermark.assembly import signed_files
+
+        return signed_files.artifact(self._program, place)
 
     # Verifying under a policy -----------------------------------------------------------------------------
 

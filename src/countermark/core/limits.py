@@ -84,6 +84,9 @@ SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. c
 SIGNATURES_BYTES = (
     256 * MIB
 )  # of all of one image together; they are in memory at once. cosign: none
+HELD_ARTIFACT_BYTES = (
+    1024 * MIB
+)  # a file that is signed, where it has to be held whole: pipes, URLs, Ed25519. cosign: none
 SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
 TUF_FILE_BYTES = 5 * MIB  # of Sigstore's TUF repositories. python-tuf: 5,000,000
 TUF_ROTATIONS = 256  # root files fetched one by one. python-tuf: 256

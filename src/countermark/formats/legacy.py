@@ -96,7 +96,9 @@ def from_layer(media_type: str, annotations: Mapping[str, str], content: bytes) 
         certificate=annotations.get(CERTIFICATE, ""),
         chain=annotations.get(CHAIN, ""),
         entry=_entry(annotations[BUNDLE]) if annotations.get(BUNDLE) else None,
-        timestamp=_timestamp(annotations[TIMESTAMP]) if annotations.get(TIMESTAMP) else b"",
+        timestamp=parse_timestamp(annotations[TIMESTAMP].encode("utf-8"), TIMESTAMP)
+        if annotations.get(TIMESTAMP)
+        else b"",
         predicate_type=annotations.get(PREDICATE_TYPE, ""),
     )
 
@@ -134,10 +136,15 @@ def read_entry(found: Reader) -> LogEntry:
     )
 
 
-def _timestamp(text: str) -> bytes:
-    found = Reader(strict_json.parse(text.encode("utf-8")), TIMESTAMP)
+def parse_timestamp(content: bytes, path: str = "") -> bytes:
+    """Read what cosign keeps of a timestamp, beside a layer or in a file: JSON around an RFC 3161 answer.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    found = Reader(strict_json.parse(content, max_bytes=limits.SIGNATURE_BYTES), path)
     name = "SignedRFC3161Timestamp"
-    return from_base64(found.text(name), f"{TIMESTAMP}.{name}")
+    return from_base64(found.text(name), f"{path}.{name}" if path else name)
 
 
 def _entry_members(entry: LogEntry) -> "dict[str, object]":

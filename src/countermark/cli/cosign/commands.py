@@ -58,6 +58,17 @@ COMMANDS = (
         _SOME,
     ),
     _command(
+        "verify-blob", "verify_blobs.verify", flags.VERIFY_BLOB, "verify a file's signature", "FILE"
+    ),
+    _command(
+        "verify-blob-attestation",
+        "verify_blobs.verify_attestation",
+        flags.VERIFY_BLOB_ATTESTATION,
+        "verify an attestation about a file",
+        "[FILE]",
+        (0, 1),
+    ),
+    _command(
         "generate-key-pair",
         "keys.generate",
         flags.GENERATE_KEY_PAIR,

@@ -14,6 +14,7 @@ _OWN_HASH = "the hash is the one that belongs to the key"
 _TLS = "certificates are always verified: give the registry's CA with --registry-cacert"
 _PLAIN = "plain HTTP is taken from loopback alone"
 _SERVER_NAME = "the certificate has to be for the registry's own name"
+_IN_CERTIFICATE = "it counts where Fulcio puts it: in the certificate"
 _OWN_TAGS = "signatures are found under their own tags"
 
 GLOBAL = (
@@ -396,9 +397,19 @@ ATTEST_BLOB = (
     _OUTPUT_CERTIFICATE,
     _ENTRY_TYPE,
 )
+# what lies beside a file's signature of the time before bundles, as it does not beside an image's
+_OLD_BLOB = (
+    "certificate",
+    "certificate-chain",
+    "ca-roots",
+    "ca-intermediates",
+    "timestamp-certificate-chain",
+    "signature-digest-algorithm",
+)
+_WHY_NOT_BLOB = dict.fromkeys(_OLD_BLOB, "") | {"sct": _IN_CERTIFICATE}
 _SIGNATURE_BLOB = Flag(name="signature", deprecated="please use --bundle to provide a signature")
 VERIFY_BLOB = (
-    *_VERIFY,
+    *(each.replace(refused=_WHY_NOT_BLOB.get(each.name, each.refused)) for each in _VERIFY),
     Flag(name="bundle", help="file of the bundle"),
     _SIGNATURE_BLOB,
     _SIGNED_TIMESTAMP,

@@ -25,10 +25,16 @@ _NO_LOG = (
 )
 
 
+def warn(words: "Words", out: "Output", what: str) -> None:
+    """Warn of what weakens the proof, in cosign's words, with ``what`` it is about."""
+    if words.on("insecure-ignore-tlog"):
+        out.foreign_error(_NO_LOG.format(what))
+
+
 def signer(
     words: "Words", program: "Program", out: "Output", what: str = "signature"
 ) -> CosignSigner:
-    """Read whom to believe; what weakens the proof is warned of in cosign's words, with ``what`` it is about.
+    """Read whom to believe; ``warn`` first, unless there is nothing (``what``) to warn about.
 
     Raises:
         CosignError: neither a key nor an identity, or both; a key or annotation that cannot be read.
@@ -39,8 +45,8 @@ def signer(
         "accept_uncertified": "--insecure-ignore-sct" if words.on("insecure-ignore-sct") else "",
         "timestamped": words.on("use-signed-timestamps"),
     }
-    if words.on("insecure-ignore-tlog"):
-        out.foreign_error(_NO_LOG.format(what))
+    if what:
+        warn(words, out, what)
     identified = bool(
         words.text("certificate-identity") or words.text("certificate-identity-regexp")
     )

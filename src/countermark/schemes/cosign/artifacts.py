@@ -5,7 +5,7 @@ both were a file of their own, beside which a certificate and a timestamp could 
 cosign, 2a and 2c; observed, 2.5). They go through the steps of ``check.py`` as images' signatures do.
 """
 
-from countermark.core.errors import Code, EvidenceError, MalformedError
+from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
 from countermark.formats import bundle as bundles
 from countermark.formats import legacy, payloads
 from countermark.formats.bundle import MessageSignature
@@ -16,19 +16,64 @@ from countermark.schemes.cosign import material, statements
 from countermark.schemes.cosign.material import Artifact, Material
 from countermark.schemes.cosign.statements import Stated
 
-_ALGORITHMS = ("sha256", "sha384", "sha512")
+# Digests instead of files -------------------------------------------------------------------------------------
+
+
+def digest_named(place: str) -> Artifact | None:
+    """Take ``sha256:…`` instead of a file; None where it is no digest.
+
+    Raises:
+        InputError: it is one of another algorithm or length.
+    """
+    algorithm, colon, text = place.partition(":")
+    return of_digest(algorithm, text) if colon else None
+
+
+def of_digest(algorithm: str, text: str) -> Artifact:
+    """Take a digest in hex instead of a file.
+
+    Raises:
+        InputError: as ``digest_named``.
+    """
+    check_algorithm(algorithm)
+    size = signatures.HASH_BYTES[algorithm]
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if digest.hex() != text.lower() or len(digest) != size:
+        raise InputError(f"unable to decode provided digest: not a {algorithm} in hex")
+    return Artifact(digests={algorithm: digest})
+
+
+def check_algorithm(name: str) -> None:
+    """Refuse an algorithm that no digest is taken with.
+
+    Raises:
+        InputError: it is one.
+    """
+    if name not in signatures.HASH_BYTES:
+        known = ", ".join(signatures.HASH_BYTES)
+        raise InputError(f'unsupported --digestAlg "{name[:40]}"; supported values are {known}')
 
 
 # Reading ----------------------------------------------------------------------------------------------------
 
 
-def of_bundle(content: bytes, artifact: Artifact | None, place: str) -> Material:
+def of_bundle(
+    content: bytes, artifact: Artifact | None, place: str, *, may_have_chain: bool = False
+) -> Material:
     """Read a Sigstore bundle about a file; without one only an attestation can be read.
 
     Raises:
-        EvidenceError: it is none.
+        EvidenceError: it is none; or, of version 0.3, it has a chain of certificates, and may have none.
     """
     found = bundles.parse(content)
+    if found.is_chain and found.version == "0.3" and not may_have_chain:
+        raise MalformedError(
+            "validation error: verification material cannot be X.509 certificate chain (for bundle v0.3)",
+            hint="cosign 3.1 writes such; --allow-certificate-chain takes them",
+        )
     if isinstance(found.content, Envelope):
         return material.of_envelope(found, found.content, "bundle", place)
     return _of_message(found, found.content, artifact, place)
@@ -176,9 +221,10 @@ def read(found: Material, artifact: Artifact | None) -> Stated:
 def _attested(found: Material, artifact: Artifact | None) -> Stated:
     statement = statements.in_toto(found)
     if artifact is not None and not any(_is_about(each, artifact) for each in statement.subjects):
-        raise EvidenceError(
-            "provided artifact digests do not match digests in statement", code=Code.WRONG_SUBJECT
-        )
+        text = "digest does not match any digest"
+        if artifact.is_here:
+            text = "digests do not match digests"
+        raise EvidenceError(f"provided artifact {text} in statement", code=Code.WRONG_SUBJECT)
     return Stated(
         predicate_type=statement.predicate_type,
         annotations=(),
@@ -190,6 +236,6 @@ def _attested(found: Material, artifact: Artifact | None) -> Stated:
 def _is_about(subject: payloads.StatementSubject, artifact: Artifact) -> bool:
     return any(
         artifact.knows(name) and artifact.digest(name).hex() == subject.digests[name]
-        for name in _ALGORITHMS
+        for name in signatures.HASH_BYTES
         if name in subject.digests
     )

@@ -32,6 +32,11 @@ class Artifact:
         self._hashed, self._content = hashed, content
         self._digests = dict(digests or {})
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all of it can be read, and not only digests are known."""
+        return self._content is not None
+
     def knows(self, algorithm: str) -> bool:
         """Say whether this digest can be had."""
         return self._hashed is not None or algorithm in self._digests

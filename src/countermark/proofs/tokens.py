@@ -32,12 +32,23 @@ _REFUSED_HEADERS = ("jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc")
 _TYPES = ("", "jwt", "jose", "application/jwt")
 
 
-class _Token:
-    """A token taken apart: nothing of it is believed yet."""
+class UnverifiedToken:
+    """A token taken apart: nothing of it is believed yet.
 
-    __slots__ = ("claims", "header")
+    Attributes:
+        text: as it was sent.
+        header: how it says it was signed.
+        claims: what it claims.
+    """
+
+    __slots__ = ("claims", "header", "text")
 
     def __init__(self, text: str) -> None:
+        """Take a token apart.
+
+        Raises:
+            EvidenceError: ``token``, it is no JWT.
+        """
         if len(text) > limits.TOKEN_CHARS:
             raise _refused(f"{len(text)} characters, at most {limits.TOKEN_CHARS} are allowed")
         parts = text.split(".", 3)
@@ -48,8 +59,18 @@ class _Token:
             raise _refused("the header is too long")
         if not signature:
             raise _refused("it is not signed")
+        self.text = text
         self.header = _object(header, "the header")
         self.claims = _object(claims, "what it claims")
+
+    @property
+    def key_id(self) -> str:
+        """The key that it says it was signed with, "" where it says nothing.
+
+        Raises:
+            EvidenceError: ``token``, what it says is no text.
+        """
+        return _text(self.header, "kid")
 
 
 def unverified_claims(token: str) -> "dict[str, Json]":
@@ -60,11 +81,15 @@ def unverified_claims(token: str) -> "dict[str, Json]":
     Raises:
         EvidenceError: ``token``, it is no JWT.
     """
-    return _Token(token).claims
+    return UnverifiedToken(token).claims
 
 
 def check(
-    token: str, keys: "Sequence[TokenKey]", issuer: str, audience: str, now: datetime
+    token: str | UnverifiedToken,
+    keys: "Sequence[TokenKey]",
+    issuer: str,
+    audience: str,
+    now: datetime,
 ) -> "dict[str, Json]":
     """Check that an issuer made a token, for this audience, and that it is valid now; return what it claims.
 
@@ -72,7 +97,7 @@ def check(
     text that is not empty.
 
     Args:
-        token: as it was sent.
+        token: as it was sent, perhaps taken apart already.
         keys: the issuer's, as it publishes them.
         issuer: what ``iss`` must be, exactly.
         audience: what ``aud`` must be, or have in its list.
@@ -81,8 +106,8 @@ def check(
     Raises:
         EvidenceError: ``token``; the message says why, for our own log.
     """
-    read = _Token(token)
-    if not _key(read.header, keys).signed(token):
+    read = UnverifiedToken(token) if isinstance(token, str) else token
+    if not _key(read, keys).signed(read.text):
         raise _refused("the signature does not verify")
     _check_names(read.claims, issuer, audience)
     _check_times(read.claims, int(now.timestamp()))
@@ -114,26 +139,17 @@ def decode_base64url(text: str) -> bytes:
     return content
 
 
-def key_name(token: str) -> str:
-    """Read which key a token says it was signed with, "" where it says nothing.
-
-    Raises:
-        EvidenceError: ``token``, it is no JWT.
-    """
-    return _text(_Token(token).header, "kid")
-
-
-def _key(header: "dict[str, Json]", keys: "Sequence[TokenKey]") -> "TokenKey":
+def _key(token: UnverifiedToken, keys: "Sequence[TokenKey]") -> "TokenKey":
     """Choose the one key that may have signed: of this identifier and for this algorithm."""
-    for name in _REFUSED_HEADERS:
-        if name in header:
-            raise _refused(f"its header has {name!r}, which is not taken")
+    header, name = token.header, token.key_id
+    for extension in _REFUSED_HEADERS:
+        if extension in header:
+            raise _refused(f"its header has {extension!r}, which is not taken")
     if _text(header, "typ").lower() not in _TYPES:
         raise _refused("it is a token of another kind")
     algorithm = _text(header, "alg")
     if algorithm not in ALGORITHMS:
         raise _refused(f"algorithm {algorithm[:20]!r} is not taken")
-    name = _text(header, "kid")
     # without an identifier only a single key can be meant (RFC 7515, 4.1.4: it is optional)
     fitting = [k for k in keys if k.algorithm == algorithm and (not name or k.id == name)]
     if not fitting:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from countermark.core.ports_sigstore import BelievedIssuer, Principal
 from countermark.proofs import tokens
+from countermark.proofs.tokens import UnverifiedToken
 from countermark.services.identity_tokens.issuer_keys import IssuerKeys
 from countermark.services.identity_tokens.issuers import Issuers
 from countermark.services.identity_tokens.principals import principal, refused
@@ -33,14 +34,15 @@ class TokenChecks:
 
     def check(self, token: str, now: datetime) -> Principal:
         """See the port."""
-        claimed = tokens.unverified_claims(token).get("iss")
-        issuer = self._issuers.find(claimed) if isinstance(claimed, str) else None
-        if not isinstance(claimed, str) or issuer is None:
-            raise refused(f"issuer {str(claimed)[:200]!r} is not believed")
-        keys = self._keys.keys(claimed, tokens.key_name(token), now, issuer.ca_certificates)
-        claims = tokens.check(token, keys, claimed, issuer.audience, now)
+        read = UnverifiedToken(token)
+        url = read.claims.get("iss")
+        issuer = self._issuers.find(url) if isinstance(url, str) else None
+        if not isinstance(url, str) or issuer is None:
+            raise refused(f"issuer {str(url)[:200]!r} is not believed")
+        keys = self._keys.keys(url, read.key_id, now, issuer.ca_certificates)
+        claims = tokens.check(read, keys, url, issuer.audience, now)
         found = principal(issuer, claims)
-        if found.token_id and self._withdrawn(claimed, found.token_id):
+        if found.token_id and self._withdrawn(url, found.token_id):
             raise refused("it was withdrawn")
         return found
 

@@ -6,6 +6,7 @@ import pytest
 
 from countermark.core.errors import Code, KeyAccessError, StorageError
 from countermark.proofs import token_keys, tokens
+from countermark.proofs.tokens import UnverifiedToken
 from countermark.services.identity_provider.issuing import Tokens
 from countermark.services.identity_provider.people import Person
 from countermark.services.identity_provider.settings import Settings
@@ -34,7 +35,7 @@ class World:
         return made.token
 
     def signer(self, by: Tokens | None = None) -> str:
-        return tokens.key_name(self.token(by))
+        return UnverifiedToken(self.token(by)).key_id
 
     def is_good(self, token: str) -> bool:
         keys = token_keys.parse_key_set(self.tokens.key_set())

@@ -370,6 +370,32 @@ def _signers() -> Iterator[Case]:
     two = alice(threshold=2)
     yield Case("two logs wanted: one has it", second, Code.NOT_LOGGED, two)
     yield Case("two logs wanted: both have it", _in_both, None, two)
+    yield Case("two logs wanted: one has it twice", _twice_in_one, Code.NOT_LOGGED, two)
+    stamped = alice(timestamped=True)
+    yield Case("stamp wanted: only a log says when", first, Code.NO_TIMESTAMP, stamped)
+    yield Case("stamp wanted: it is there", second, None, stamped)
+    yield Case("every time counts: stamped too late", _stamped_later, Code.EXPIRED)
+
+
+def _twice_in_one() -> Document:
+    signer = leaf()
+    document = second(signer=signer)
+    envelope = document["dsseEnvelope"]
+    signature = b64decode(envelope["signatures"][0]["sig"])
+    body = fake.body_v2(signer, fake.pae(fake.IN_TOTO, b64decode(envelope["payload"])), signature)
+    entry = SIGSTORE.log.add(body, ("hashedrekord", "0.0.2"))
+    document["verificationMaterial"]["tlogEntries"].append(entry)
+    return document
+
+
+def _stamped_later() -> Document:
+    """Logged while the certificate held, and stamped when it did not."""
+    document = first()
+    signature = b64decode(document["dsseEnvelope"]["signatures"][0]["sig"])
+    stamp = fake.b64(SIGSTORE.stamps.stamp(signature, SIGNED_AT + fake.LIFE))
+    data = {"rfc3161Timestamps": [{"signedTimestamp": stamp}]}
+    document["verificationMaterial"]["timestampVerificationData"] = data
+    return document
 
 
 def _in_both() -> Document:

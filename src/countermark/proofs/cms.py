@@ -33,6 +33,7 @@ _SIGNATURES = {
     der.oid("1.2.840.10045.2.1")[2:]: ("ecdsa", ""),
     der.oid("1.3.101.112")[2:]: ("ed25519", ""),
 }
+_VERSIONS = range(3, 5 + 1)  # RFC 5652, 5.1: for a content that is no plain data
 _ATTRIBUTES = 16  # of one signer; four are usual
 _CERTIFICATES = 32
 
@@ -81,8 +82,9 @@ def parse(content: bytes) -> SignedData:
     info.end()
     data = explicit.sequence()
     explicit.end()
-    data.integer()  # version: follows from what else there is
-    data.take(der.SET)  # digest algorithms, to help those who read in one pass
+    if data.integer() not in _VERSIONS:
+        raise MalformedError("signed data of an unknown version", code=Code.NOT_SUPPORTED)
+    announced = _hashes(data.sequence(der.SET))
     encapsulated = data.sequence()
     content_type = encapsulated.take(der.OID)
     wrapped = encapsulated.sequence(der.context(0))
@@ -97,9 +99,20 @@ def parse(content: bytes) -> SignedData:
     data.end()
     signer = _signer(signers.sequence())
     signers.end()
+    if signer.hash_name not in announced:
+        raise MalformedError("signer uses a hash that the signed data does not announce")
     return SignedData(
         content_type=content_type, content=inner, certificates=certificates, signer=signer
     )
+
+
+def _hashes(reader: DerReader) -> "list[str]":
+    found: list[str] = []
+    while reader.next_tag() != -1:
+        algorithm = reader.sequence()
+        found.append(HASHES.get(algorithm.take(der.OID), ""))
+        _no_parameters(algorithm)
+    return found
 
 
 def _certificates(data: DerReader) -> tuple[bytes, ...]:
@@ -116,8 +129,8 @@ def _certificates(data: DerReader) -> tuple[bytes, ...]:
 
 
 def _signer(reader: DerReader) -> SignerInfo:
-    reader.integer()  # version: follows from how the certificate is named
-    if reader.next_tag() != der.SEQUENCE:
+    version = reader.integer()
+    if version != 1 or reader.next_tag() != der.SEQUENCE:
         raise MalformedError("signer named by its key", code=Code.NOT_SUPPORTED)
     name = reader.sequence()
     _, _, issuer = name.element()

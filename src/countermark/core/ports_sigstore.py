@@ -193,6 +193,38 @@ class CertificateLog(Protocol):
         ...
 
 
+class LoggedCertificate(Value):
+    """An entry of a certificate log: what its tree is over, and what is needed to see that it belongs there.
+
+    Attributes:
+        leaf: a MerkleTreeLeaf (RFC 6962, 3.4).
+        extra: the certificates up to a root, as ``get-entries`` gives them (4.6).
+    """
+
+    leaf: bytes
+    extra: bytes
+
+
+class CertificateEntries(Protocol):
+    """The entries of a certificate log, in an order that never changes. Who can write here can break its promises."""
+
+    def add(self, identity: bytes, entry: LoggedCertificate) -> LoggedCertificate:
+        """Keep an entry durably, unless one of this identity is there; return the one that is there now.
+
+        Raises:
+            StorageError, UnavailableError: it cannot be kept, or nobody knows whether it was.
+        """
+        ...
+
+    def size(self) -> int:
+        """Say how many there are."""
+        ...
+
+    def range(self, start: int, end: int) -> Sequence[LoggedCertificate]:
+        """Return the entries from ``start`` until before ``end``; fewer where there are no more."""
+        ...
+
+
 class TufFiles(Protocol):
     """The files of a TUF repository that we hand out; names as clients ask for them, ``targets/`` among them.
 
@@ -209,4 +241,47 @@ class TufFiles(Protocol):
 
     def locked(self) -> "AbstractContextManager[None]":
         """Keep everybody else from publishing meanwhile."""
+        ...
+
+
+class LogRequest(Value):
+    """What a transparency log is asked to take.
+
+    Attributes:
+        message: what was signed; of an envelope its pre-authentication encoding.
+        signature: over it.
+        public_key: who can verify it, SubjectPublicKeyInfo in DER.
+        certificate: the certificate for that key, DER; b"" where there is none.
+        envelope: of an attestation the whole envelope, JSON; b"" else.
+    """
+
+    message: bytes
+    signature: bytes
+    public_key: bytes
+    certificate: bytes = b""
+    envelope: bytes = b""
+
+
+class Stamper(Protocol):
+    """A timestamp authority. It is believed in nothing: what it answers is verified."""
+
+    def stamp(self, message: bytes) -> bytes:
+        """Have some bytes stamped: the authority's answer (RFC 3161), DER.
+
+        Raises:
+            RefusedError, UnavailableError: as ``core/ports.py`` says.
+        """
+        ...
+
+
+class Certifier(Protocol):
+    """A certificate authority that certifies whom an identity token names."""
+
+    def certify(self, token: str, public_key: bytes, proof: bytes) -> tuple[bytes, ...]:
+        """Have a key certified: the chain, DER, leaf first.
+
+        Raises:
+            RefusedError: it does not believe the token or the proof. UnavailableError: no answer.
+            EvidenceError: an answer that is none.
+        """
         ...

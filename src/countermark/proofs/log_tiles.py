@@ -51,20 +51,20 @@ class Edge:
     def append(self, leaf: bytes) -> "list[FullTile]":
         """Add a leaf hash; return the tiles that are full now, the lowest first."""
         full: list[FullTile] = []
-        added = leaf
-        for level in range(len(self._levels) + 1):
+        level, added = 0, leaf
+        while True:
             if level == len(self._levels):
                 self._levels.append([])
             hashes = self._levels[level]
             hashes.append(added)
             if len(hashes) < tiles.WIDTH:
-                break
+                self.size += 1
+                return full
             index = (self.size >> (level * tiles.HEIGHT)) // tiles.WIDTH
             full.append(FullTile(level=level, index=index, hashes=tuple(hashes)))
             added = subtree(hashes)
             hashes.clear()
-        self.size += 1
-        return full
+            level += 1
 
     def partial(self) -> "list[tuple[bytes, ...]]":
         """The partial tiles, that of level 0 first; one may be empty."""

@@ -4,6 +4,7 @@ import http.cookiejar
 import json
 import os
 import re
+import ssl
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from cryptography import x509
 
 import identity
 from countermark.adapters.http_client import HttpClient
+from countermark.adapters.http_tls import HostTls
 from countermark.adapters.identity_accounts import AccountFile
 from countermark.adapters.identity_issuer import FetchedDocuments, IdentityIssuer
 from countermark.services.identity_tokens.checks import TokenChecks
@@ -28,7 +30,7 @@ from countermark.services.identity_tokens.issuer_keys import IssuerKeys
 from countermark.services.identity_tokens.issuers import Issuer, Issuers
 from identity import ALICE, PASSWORD, ROBOT, SECRET
 from interop.cosign_peers import Cosign, go_program
-from interop.peers import answers
+from interop.peers import Authority, Identity, answers
 from interop.processes import Server, Words, free_port, until
 
 pytestmark = pytest.mark.interop
@@ -39,20 +41,22 @@ TESTS = Path(__file__).parents[1]
 class OurIssuer:
     """Our issuer as a process, with alice and a program."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, identity_files: Identity | None = None) -> None:
         folder.mkdir()
+        tls = [*identity_files] if identity_files else []
+        ca = folder.parent / "ca.crt" if identity_files else None
         store = AccountFile(str(folder / "users"))
         for account in identity.users().accounts():
             assert store.put(account)
         port = free_port()
-        self.url = f"http://localhost:{port}/identity"
+        self.url = f"{'https' if tls else 'http'}://localhost:{port}/identity"
         search = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
         self.server = Server(
             "serve_identity.py",
-            [sys.executable, TESTS / "serve_identity.py", str(port), folder],
+            [sys.executable, TESTS / "serve_identity.py", str(port), folder, *tls],
             folder / "log",
             {"PATH": os.environ["PATH"], "PYTHONPATH": search},
-        ).ready(lambda: answers(f"{self.url}/.well-known/openid-configuration"))
+        ).ready(lambda: answers(f"{self.url}/.well-known/openid-configuration", ca))
 
     def stop(self) -> None:
         assert self.server.stop() == 0, self.server.tail()
@@ -61,7 +65,7 @@ class OurIssuer:
 class RealFulcio:
     """The real certificate authority, with a CA in memory, that believes one issuer."""
 
-    def __init__(self, folder: Path, issuer: str) -> None:
+    def __init__(self, folder: Path, issuer: str, ca: Path | None = None) -> None:
         folder.mkdir()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -79,8 +83,10 @@ class RealFulcio:
             go_program("fulcio"), "serve", "--host", "127.0.0.1", "--port", str(port),
             "--grpc-host", "127.0.0.1", "--grpc-port", str(free_port()), "--metrics-port", str(free_port()),
             "--ca", "ephemeralca", "--config-path", config, "--ct-log-url=",
+            "--legacy-unix-domain-socket", f"@countermark-{port}",  # one per machine otherwise
         ]  # fmt: skip
-        self.server = Server("fulcio", words, folder / "log").ready(
+        environment = {"SSL_CERT_FILE": str(ca)} if ca else {}
+        self.server = Server("fulcio", words, folder / "log", environment).ready(
             lambda: answers(f"{self.url}/healthz")
         )
 
@@ -105,9 +111,12 @@ def fulcio(issuer: OurIssuer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 class Person:
     """Somebody with a browser of the simplest kind, over real HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, ca: Path | None = None) -> None:
         jar = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        context = ssl.create_default_context(cafile=str(ca)) if ca else None
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(jar), urllib.request.HTTPSHandler(context=context)
+        )
 
     def open(self, url: str, form: dict[str, str] | None = None) -> tuple[str, str]:
         """Open a page, or send a form; return where it led to, and the page there."""
@@ -233,6 +242,27 @@ def test_cosign_device_flow(cosign: Cosign, issuer: OurIssuer, fulcio: RealFulci
     assert names(certificate) == [ALICE]
     assert issuer_in(certificate) == issuer.url.encode()
     assert "Token received!" in signing.text
+
+
+def test_cosign_device_flow_over_tls(cosign: Cosign, tmp_path: Path) -> None:
+    """As it is served in earnest: cookies are for this host alone, the CA is our own."""
+    authority = Authority(tmp_path / "tls")
+    issuer = OurIssuer(tmp_path / "tls" / "issuer", authority.issue("issuer"))
+    fulcio = RealFulcio(tmp_path / "fulcio", issuer.url, authority.ca)
+    try:
+        signing = Signing(cosign, issuer.url, fulcio.url)
+        signing.environment["SSL_CERT_FILE"] = str(authority.ca)
+        with signing:
+            found = signing.says(r"verification code (\S+) in your browser at: (\S+)\n")
+            assert "is let in" in Person(authority.ca).sign_in(found[2])
+            assert names(signing.certificate()) == [ALICE]
+        client = HttpClient()
+        tls = HostTls(ca_files=(str(authority.ca),))
+        assert IdentityIssuer(client, issuer.url, tls).token(ROBOT, SECRET)
+        client.close()
+    finally:
+        fulcio.stop()
+        issuer.stop()
 
 
 def test_cosign_is_told_that_the_device_was_refused(

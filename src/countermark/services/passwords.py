@@ -27,6 +27,7 @@ _FAILURES = 20  # wrong passwords for one user from one address, in
 _FAILURE_SPAN = timedelta(seconds=60)
 _FAILURES_OF_CLIENT = 200  # from one address, which may be a whole company's
 _FAILURES_KNOWN = 10_000  # addresses and users counted at once
+TOO_MANY_WRONG = "too many wrong passwords"
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}")  # cost 15 takes 2 s
 # of random bytes: compared with where there is no user at all
 _NOBODY = b"$2b$10$A40EtzpxTtRUlDaLlLJrGen5HeTDsKa.sEWpp18IzMRBs4iZ38GyW"
@@ -150,7 +151,7 @@ class Passwords:
             for name, most in attempts:
                 recent = [at for at in self._failures.get(name, ()) if now - at < _FAILURE_SPAN]
                 if len(recent) >= most:
-                    raise UnavailableError("too many wrong passwords", hint="wait a minute")
+                    raise UnavailableError(TOO_MANY_WRONG, hint="wait a minute")
 
     def _note_failure(self, attempts: Sequence[tuple[str, int]], now: datetime) -> None:
         with self._lock:

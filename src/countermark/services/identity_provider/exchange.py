@@ -24,7 +24,7 @@ from countermark.services.identity_provider.forms import (
 )
 from countermark.services.identity_provider.grants import Codes, Devices
 from countermark.services.identity_provider.issuing import Made, Tokens
-from countermark.services.identity_provider.people import People, Person
+from countermark.services.identity_provider.people import People, Person, TooManyError
 from countermark.services.identity_provider.settings import Settings
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -119,7 +119,8 @@ class Exchange:
         try:
             person = self._people.sign_in(name, password, request.client, page=False)
         except UnavailableError as error:
-            raise GrantError("temporarily_unavailable", str(error), status=429) from None
+            status = 429 if isinstance(error, TooManyError) else 503
+            raise GrantError("temporarily_unavailable", str(error), status=status) from None
         if person is None:
             raise GrantError("invalid_client", "the name or the secret is wrong", status=401)
         audience: Sequence[str] = (AUDIENCE, name)

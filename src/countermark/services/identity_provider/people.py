@@ -11,7 +11,7 @@ from countermark.core.ports import Clock
 from countermark.core.ports_sigstore import UserStore
 from countermark.core.value import Value
 from countermark.services.identity_tokens.principals import is_email
-from countermark.services.passwords import Passwords, parse_users
+from countermark.services.passwords import TOO_MANY_WRONG, Passwords, parse_users
 
 _NAME_CHARS = 254  # the longest e-mail address (RFC 5321, 4.5.3.1)
 _COUNTED = 10_000  # names that wrong guesses are counted for at once
@@ -39,6 +39,10 @@ def is_account_name(text: str) -> bool:
     )
 
 
+class TooManyError(UnavailableError):
+    """Guessing has to wait."""
+
+
 class Guesses:
     """Counts wrong guesses by name; at most so many in a span of time.
 
@@ -54,12 +58,12 @@ class Guesses:
         """Refuse to look at one more.
 
         Raises:
-            UnavailableError: there were too many wrong ones lately.
+            TooManyError: there were too many wrong ones lately.
         """
         with self._lock:
             recent = [at for at in self._wrong.get(name, ()) if now - at < self._span]
         if len(recent) >= self._most:
-            raise UnavailableError("too many wrong guesses", hint="wait, and try again")
+            raise TooManyError("too many wrong guesses", hint="wait, and try again")
 
     def note(self, name: str, now: datetime) -> None:
         """Count a wrong one."""
@@ -117,15 +121,24 @@ class People:
             page: whether a person types it on a page of ours.
 
         Raises:
-            UnavailableError: too many were wrong lately, here or for this account; or too many sign in at once.
+            TooManyError: too many were wrong lately, here or for this account.
+            UnavailableError: too many sign in at once, or the accounts cannot be read.
         """
         now = self._clock()
         if not is_account_name(name) or not password or len(password) > limits.FORM_FIELD_CHARS:
             return None
         if not self._passwords.known(name, password):
             self._guesses.refuse(name, now)
-        if not self._passwords.right(name, password, address):
+        if not self._right(name, password, address):
             self._guesses.note(name, now)
             return None
         person = self.find(name)
         return None if person is None or (page and person.is_program) else person
+
+    def _right(self, name: str, password: str, address: str) -> bool:
+        try:
+            return self._passwords.right(name, password, address)
+        except UnavailableError as error:
+            if str(error) == TOO_MANY_WRONG:
+                raise TooManyError(str(error), hint=error.hint) from None
+            raise

@@ -7,7 +7,7 @@ from countermark.core.ports import Clock, Request, Response
 from countermark.core.value import Value
 from countermark.services.identity_provider.browsers import Browsers, Cookie, Session
 from countermark.services.identity_provider.forms import Fields
-from countermark.services.identity_provider.people import People, Person
+from countermark.services.identity_provider.people import People, Person, TooManyError
 from countermark.services.pages import sign_in as pages
 from countermark.services.pages.sign_in import SignInForm
 
@@ -88,13 +88,20 @@ class SigningIn:
         again = shown.replace(known="", name=name[:254])
         try:
             person = self._people.sign_in(name, form.get("password"), request.client, page=True)
-        except UnavailableError:
-            page = pages.sign_in(
-                again.replace(problem=pages.TOO_MANY), status=429, headers=(("Retry-After", "60"),)
-            )
-            return Outcome(person=None, at=now, page=page)
+        except UnavailableError as error:
+            return Outcome(person=None, at=now, page=_not_now(again, error))
         if person is None:
             page = pages.sign_in(again.replace(problem=pages.WRONG), status=403)
             return Outcome(person=None, at=now, page=page)
         cookies = self._browsers.remember(request, Session(person=person.name, at=now))
         return Outcome(person=person, at=now, cookies=cookies)
+
+
+def _not_now(shown: SignInForm, error: UnavailableError) -> Response:
+    too_many = isinstance(error, TooManyError)
+    page = pages.sign_in(
+        shown.replace(problem=pages.TOO_MANY if too_many else pages.NOT_NOW),
+        status=429 if too_many else 503,
+        headers=(("Retry-After", "60" if too_many else "5"),),
+    )
+    return page if too_many else page.replace(problem=str(error))

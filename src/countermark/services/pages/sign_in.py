@@ -7,6 +7,7 @@ from countermark.core.value import Value
 from countermark.services.pages.html import Html, answer, element, joined
 
 WRONG = "The name or the password is wrong."
+NOT_NOW = "Nobody can sign in at the moment. Try again a little later."
 TOO_MANY = "Too many wrong attempts. Wait a minute, then try again."
 
 

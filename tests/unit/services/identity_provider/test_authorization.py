@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from countermark.core.ports_sigstore import Account
 from countermark.proofs import token_keys, tokens
 from countermark.services.identity_provider.settings import SIGSTORE, Client, Settings
 from identity import (
@@ -296,6 +297,23 @@ def test_who_signed_in_lately_is_not_locked_out_by_others(issuer: Issuer) -> Non
             other.sign_in(password="wrong")
     begin(mine)
     assert mine.sign_in().status == 303
+
+
+def test_accounts_that_cannot_be_read_are_not_the_persons_fault() -> None:
+    """A file that breaks while we run lets nobody in, and says so to the log only."""
+    issuer = Issuer()
+    browser = Browser(issuer)
+    begin(browser)
+    broken = Account(name="carol@example.com", password_hash="no bcrypt")
+    issuer.users.kept["carol@example.com"] = broken
+    issuer.clock.forward(3)
+    answer = browser.sign_in()
+    assert answer.status == 503
+    assert "Nobody can sign in at the moment" in browser.page
+    assert answer.problem == "the file of users is broken"
+    fields = {"grant_type": "client_credentials", "client_id": ROBOT, "client_secret": SECRET}
+    refused = issuer.post("/token", fields)
+    assert (refused.status, b"temporarily_unavailable" in bytes(refused.body)) == (503, True)  # type: ignore[arg-type]
 
 
 # who is signed in already ---------------------------------------------------------------------------

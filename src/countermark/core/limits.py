@@ -116,6 +116,10 @@ CERTIFICATE_BYTES = 64 * KIB  # one, DER; Fulcio's have 1 KiB, with a GitHub wor
 CHAIN_CERTIFICATES = 8  # from leaf to root. sigstore-python: 3; Go: none
 CHAIN_CANDIDATES = 64  # certificates among which a chain is looked for
 CHAIN_SIGNATURE_CHECKS = 64  # while looking for it. Go: 100
+CERTIFICATE_CHAIN_BYTES = 512 * KIB  # JSON that brings a certificate log one. trillian: none
+LOG_ENTRIES_PER_ANSWER = (
+    256  # of a certificate log, whatever number is asked for. trillian: 50 to 1,000
+)
 CERTIFICATE_REQUEST_BYTES = 4 * MIB  # what asks an authority of ours for one. Fulcio: 4 MiB
 SCTS_PER_CERTIFICATE = 16  # sigstore-python: 1; the web's have 2 to 5
 

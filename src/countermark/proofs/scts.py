@@ -87,8 +87,13 @@ class Sct(Value):
         )
 
     def encode_signature(self) -> bytes:
-        """Write the signature alone, with its algorithms before it, as a log's answer has it."""
-        return bytes((_SHA256, _NUMBERS[self.kind])) + _sized(self.signature, 2)
+        """Write the signature alone, as a log's answer has it."""
+        return digitally_signed(self.kind, self.signature)
+
+
+def digitally_signed(kind: str, signature: bytes) -> bytes:
+    """Write a signature over SHA-256 by a kind of key, its algorithms before it (RFC 5246, 4.7)."""
+    return bytes((_SHA256, _NUMBERS[kind])) + _sized(signature, 2)
 
 
 def parse(content: bytes) -> Sct:
@@ -170,8 +175,8 @@ def check(
 
 def _problem(sct: Sct, log: "CertificateLog", entry: bytes) -> str:
     """Say why a log's promise does not count, "" where it does."""
-    after_start = log.start is None or _milliseconds(log.start) <= sct.time
-    if not after_start or (log.end is not None and sct.time > _milliseconds(log.end)):
+    after_start = log.start is None or milliseconds(log.start) <= sct.time
+    if not after_start or (log.end is not None and sct.time > milliseconds(log.end)):
         return "its log was not in service then"
     try:
         key = spki.parse(log.key)
@@ -191,21 +196,33 @@ def issue(key: "SctKey", entry: bytes, at: datetime, extensions: bytes = b"") ->
         entry: see ``precertificate_entry`` and ``certificate_entry``.
         at: when.
         extensions: what the log wants to say besides.
+
+    Raises:
+        MalformedError: ``not-supported``, another key. What signing raises.
     """
-    time = _milliseconds(at)
+    return promise(key, signed_content(milliseconds(at), extensions, entry), extensions)
+
+
+def promise(key: "SctKey", content: bytes, extensions: bytes = b"") -> Sct:
+    """Promise to show what has been kept already: ``signed_content`` of an entry.
+
+    Raises:
+        As ``issue``.
+    """
     public = spki.parse(key.public_der)
     if signatures.hash_for(public) != "sha256":
         raise MalformedError("a certificate log's key is on P-256, or RSA", code=Code.NOT_SUPPORTED)
     return Sct(
         log_id=sha256(key.public_der).digest(),
-        time=time,
+        time=int.from_bytes(content[2:10]),
         extensions=extensions,
         kind=public.kind,
-        signature=key.sign(signed_content(time, extensions, entry)),
+        signature=key.sign(content),
     )
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Count milliseconds since 1970, as logs write times."""
     return (moment - _EPOCH) // _MILLISECOND
 
 

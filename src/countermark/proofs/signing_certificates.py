@@ -42,6 +42,7 @@ __all__ = [
     "CODE_SIGNING",
     "TIME_STAMPING",
     "SigningCertificate",
+    "body_without",
     "chain_at",
     "chain_to_authority",
     "parse",
@@ -98,7 +99,7 @@ def parse(content: bytes) -> SigningCertificate:
         issuer=_issuer(found),
         extensions=found,
         scts=_scts(listed.value) if listed is not None else (),
-        precertificate=_without(certificate.body, SCT_LIST)
+        precertificate=body_without(certificate.body, SCT_LIST)
         if listed is not None
         else certificate.body,
     )
@@ -215,7 +216,7 @@ def _scts(value: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _without(body: bytes, kind: bytes) -> bytes:
+def body_without(body: bytes, kind: bytes) -> bytes:
     """Write a certificate's body without one of its extensions; all else stays as it is, byte by byte."""
     reader = DerReader(body).sequence()
     parts: list[bytes] = []

@@ -7,13 +7,15 @@ from countermark.core.errors import ConfigError, EvidenceError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from countermark.adapters.key_references import KeyReferences
     from countermark.adapters.password_prompt import PasswordPrompt
     from countermark.adapters.process import Finished
     from countermark.adapters.registry import RegistryClient
+    from countermark.adapters.sigstore_root import SigstoreRoot
     from countermark.assembly.cosign_registry import RegistryAccess
+    from countermark.assembly.cosign_signing import Signing, SigningChoice
     from countermark.assembly.program import Program
     from countermark.core.reference import ImageReference, Repository, Subject
     from countermark.core.signer import CosignSigner
@@ -76,6 +78,30 @@ class Cosign:
         found = self.registry(access).resolve(reference.with_default_tag())
         return found.replace(repository=reference.repository, tag=reference.tag)
 
+    def children(self, access: "RegistryAccess", subject: "Subject") -> "list[Subject]":
+        """What an index names, and what the indexes in it name; nothing of a manifest that is none.
+
+        Raises:
+            NotFoundError, RefusedError, UnavailableError, EvidenceError: the registry says so.
+        """
+        from countermark.formats import oci
+
+        found: list[Subject] = []
+        waiting = [subject]
+        seen = {subject.digest}
+        while waiting:
+            above = waiting.pop(0)
+            content, media_type = self.registry(access).manifest(above.repository, above.digest)
+            for child in oci.children(content, media_type):
+                if child.is_manifest and child.digest not in seen:
+                    seen.add(child.digest)
+                    below = above.replace(
+                        digest=child.digest, tag=None, size=child.size, media_type=child.media_type
+                    )
+                    found.append(below)
+                    waiting.append(below)
+        return found
+
     def examine(
         self,
         access: "RegistryAccess",
@@ -124,6 +150,30 @@ class Cosign:
         except EvidenceError as error:
             raise InputError(f"setting trusted material: loading trusted root: {error}") from None
 
+    def sigstore(self, mirror: str = "", root: bytes = b"") -> "SigstoreRoot":
+        """The trusted files of the Sigstore that is initialized, kept where cosign keeps them.
+
+        Args:
+            mirror: its TUF repository; "" for TUF_MIRROR, or the one that was initialized, or the public one.
+            root: what is believed first; b"" for TUF_ROOT_JSON, or what was kept, or the public one's.
+        """
+        from countermark.adapters.sigstore_root import SigstoreRoot
+        from countermark.assembly.program import clock
+
+        program = self._program
+        get = program.environment.get
+        folder = get("TUF_ROOT") or os.path.join(program.home, ".sigstore", "root")
+        if not root and get("TUF_ROOT_JSON"):
+            root = self.given(get("TUF_ROOT_JSON", ""))
+        return SigstoreRoot(
+            program.http,
+            clock,
+            [folder],
+            program.warn,
+            mirror=mirror or get("TUF_MIRROR", ""),
+            root=root,
+        )
+
     # Files that are given -------------------------------------------------------------------------------------
 
     def given(self, place: str) -> bytes:
@@ -148,6 +198,14 @@ class Cosign:
         return CosignVerifier(
             registry, NamedRoots(), place_of=policy.signatures_of, conditions=CelConditions()
         )
+
+    # Signing --------------------------------------------------------------------------------------------
+
+    def signing(self, choice: "SigningChoice", told: "Callable[[str], None]") -> "Signing":
+        """The parts of one signing command; ``told`` hears what goes on."""
+        from countermark.assembly.cosign_signing import Signing
+
+        return Signing(self._program, self, choice, told)
 
     # Logins ---------------------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ def _command(  # noqa: PLR0913, PLR0917 - one row of a table
 _ANY, _SOME, _NONE = (0, -1), (1, -1), (0, 0)
 
 COMMANDS = (
+    _command("sign", "sign.sign", flags.SIGN, "sign images", "IMAGE...", _SOME),
     _command(
         "verify", "verify.verify", flags.VERIFY, "verify signatures of images", "IMAGE...", _SOME
     ),
@@ -85,6 +86,30 @@ COMMANDS = (
         _ANY,
     ),
     _command("public-key", "keys.public", flags.PUBLIC_KEY, "print a key's public half", "", _ANY),
+    _command(
+        "initialize",
+        "initialize.initialize",
+        flags.INITIALIZE,
+        "fetch the trusted root of a Sigstore",
+        "",
+        _NONE,
+    ),
+    _command(
+        "trusted-root create",
+        "trust.trusted_root",
+        flags.TRUSTED_ROOT_CREATE,
+        "make a trusted root",
+        "",
+        _NONE,
+    ),
+    _command(
+        "signing-config create",
+        "signing_configs.create",
+        flags.SIGNING_CONFIG_CREATE,
+        "make a signing config",
+        "",
+        _NONE,
+    ),
     _command("login", "about.login", flags.LOGIN, "log in to a registry", "REGISTRY"),
     _command("env", "about.env", flags.ENV, "print the variables that count", "", _NONE),
     _command("version", "about.version", flags.VERSION, "print the version", "", _ANY),

@@ -1,0 +1,226 @@
+"""What signing with cosign is made of: who signs, which services prove it, what it is verified against."""
+
+import threading
+
+from countermark.assembly.cosign_registry import RegistryAccess
+from countermark.core.errors import CountermarkError, EvidenceError, InputError
+from countermark.core.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from countermark.adapters.http_tls import HostTls
+    from countermark.assembly.cosign import Cosign
+    from countermark.assembly.program import Program
+    from countermark.core.ports_sigstore import SigningKey
+    from countermark.formats.signing_config import SigningConfig
+    from countermark.schemes.cosign.evidence import Holder, Services
+    from countermark.schemes.cosign.signer import CosignImageSigner
+
+
+class SigningChoice(Value):
+    """What a command's flags say of how to sign.
+
+    Attributes:
+        key: the key's reference; "" signs with an identity.
+        certificate_file, chain_file: certificates for the key.
+        token: the identity token, or a file that has one.
+        config_file: the signing config; "" with ``urls`` none at all.
+        urls: whether services are those named below, and not a signing config's.
+        log_url, authority_url, stamper_url: services by their addresses, "" for none.
+        root_file: the trusted root.
+        format: ``bundle``, ``legacy`` or ``both``.
+    """
+
+    key: str = ""
+    certificate_file: str = ""
+    chain_file: str = ""
+    token: str = ""
+    config_file: str = ""
+    urls: bool = False
+    log_url: str = ""
+    authority_url: str = ""
+    stamper_url: str = ""
+    root_file: str = ""
+    format: str = "bundle"
+    algorithm: str = "ecdsa-p256"
+
+
+class Signing:
+    """Makes the parts of one signing command."""
+
+    def __init__(
+        self,
+        program: "Program",
+        cosign: "Cosign",
+        choice: SigningChoice,
+        told: "Callable[[str], None]",
+    ) -> None:
+        """Take what was chosen; the key begins to open now, beside whatever is asked of a registry meanwhile."""
+        self._program, self._cosign, self._choice, self._told = program, cosign, choice, told
+        self._config = self._signing_config()
+        self._key = Opening(lambda: cosign.keys.signing_key(choice.key)) if choice.key else None
+
+    def _signing_config(self) -> "SigningConfig | None":
+        """The signing config that applies.
+
+        Raises:
+            InputError: it is missing or wrong.
+        """
+        from countermark.formats import signing_config
+
+        choice = self._choice
+        if choice.urls:
+            return None
+        if not choice.config_file:
+            raise InputError(
+                "no signing config is at hand",
+                hint="give one with --signing-config FILE (cosign signing-config create makes one)",
+            )
+        content = self._program.files.read_bytes(choice.config_file)
+        if content is None:
+            raise InputError(
+                "error reading signing config from file: "
+                f"open {choice.config_file}: no such file or directory"
+            )
+        try:
+            return signing_config.parse(content)
+        except EvidenceError as error:
+            raise InputError(f"error reading signing config from file: {error}") from None
+
+    def signer(self, access: RegistryAccess) -> "CosignImageSigner":
+        """Who signs images."""
+        from countermark.schemes.cosign.signer import CosignImageSigner, Terms
+
+        root = None
+        if self._choice.root_file:
+            root = self._cosign.trusted_root(self._choice.root_file)
+        terms = Terms(format=self._choice.format, root=root)
+        return CosignImageSigner(
+            self._cosign.registry(access),
+            self.holder(),
+            self.services(),
+            terms,
+            self._cosign.signatures_place,
+        )
+
+    def holder(self) -> "Holder":
+        """Who signs: a key, or an identity."""
+        from countermark.schemes.cosign.holders import CertifiedHolder, KeyHolder
+
+        choice = self._choice
+        if self._key is not None:
+            return KeyHolder(self._key.result, self._certificates())
+        from countermark.adapters.sigstore_services import Fulcio
+
+        fulcio = Fulcio(self._program.http, self._authority_url(), self._tls_for)
+        return CertifiedHolder(fulcio, self._token, choice.algorithm, self._told)
+
+    def _certificates(self) -> tuple[bytes, ...]:
+        from countermark.schemes.cosign.material import certificates
+
+        found: tuple[bytes, ...] = ()
+        for path in (self._choice.certificate_file, self._choice.chain_file):
+            if path:
+                content = self._program.files.read_bytes(path)
+                if content is None:
+                    raise InputError(f"open {path}: no such file or directory")
+                found += certificates(content.decode("utf-8", "replace"))
+        return found
+
+    def _token(self) -> str:
+        """The identity token: the text itself, or what a file holds."""
+        given = self._choice.token
+        if not given:
+            raise InputError(
+                "no identity token is at hand", hint="give one with --identity-token TOKEN or FILE"
+            )
+        if given.count(".") == 2 and "/" not in given:
+            return given
+        content = self._program.files.read(given)
+        if content is None:
+            raise InputError(f"getting id token: open {given[:200]}: no such file or directory")
+        return content.strip()
+
+    # Services -----------------------------------------------------------------------------------------
+
+    def services(self) -> "Services":
+        """What proves a signature besides."""
+        from countermark.adapters.sigstore_services import Rekor1, Rekor2, TimestampAuthority
+        from countermark.schemes.cosign.evidence import Services
+
+        log_url, version = self._log_url()
+        log = None
+        if log_url:
+            made = Rekor2 if version == 2 else Rekor1
+            log = made(self._program.http, log_url, self._tls_for)
+        stamper = None
+        stamper_url = self._stamper_url()
+        if stamper_url:
+            stamper = TimestampAuthority(self._program.http, stamper_url, self._tls_for)
+        return Services(log=log, stamper=stamper)
+
+    def _log_url(self) -> tuple[str, int]:
+        if self._config is None:
+            return self._choice.log_url, 1
+        if not self._config.logs:
+            return "", 0
+        from countermark.formats.signing_config import choose
+
+        found = choose(self._config.logs, self._config.log_selector, (1, 2), self._program.now())
+        return found[0].url, found[0].api_version
+
+    def _stamper_url(self) -> str:
+        if self._config is None:
+            return self._choice.stamper_url
+        if not self._config.timestamp_authorities:
+            return ""
+        from countermark.formats.signing_config import choose
+
+        services, selector = self._config.timestamp_authorities, self._config.timestamp_selector
+        return choose(services, selector, (1,), self._program.now())[0].url
+
+    def _authority_url(self) -> str:
+        if self._config is None:
+            if not self._choice.authority_url:
+                raise InputError("no fulcio URLs provided")
+            return self._choice.authority_url
+        if not self._config.authorities:
+            raise InputError("no fulcio URLs provided in signing config")
+        from countermark.formats.signing_config import Selector, choose
+
+        return choose(self._config.authorities, Selector(), (1,), self._program.now())[0].url
+
+    def _tls_for(self, host: str) -> "HostTls":
+        return self._program.certificate_folders.tls_for(host)
+
+
+class Opening:
+    """A key that is being opened in a thread: scrypt's quarter of a second beside the requests to a registry."""
+
+    def __init__(self, open_key: "Callable[[], SigningKey]") -> None:
+        self._open_key = open_key
+        self._key: SigningKey | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._key = self._open_key()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asks
+            self._error = error
+
+    def result(self) -> "SigningKey":
+        """The key.
+
+        Raises:
+            Whatever opening it raised.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if self._key is None:
+            raise CountermarkError("a key was opened and is not there")
+        return self._key

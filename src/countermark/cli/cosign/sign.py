@@ -1,0 +1,92 @@
+"""``cosign sign`` and ``attest``, in cosign's words."""
+
+from countermark.cli.cosign import identities
+from countermark.cli.cosign.registries import registry_access
+from countermark.cli.cosign.signing import choice
+from countermark.cli.cosign.words import CosignError
+from countermark.core.errors import CountermarkError, InputError, NotFoundError
+from countermark.core.reference import ImageReference
+from countermark.schemes.interface import Statement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from countermark.assembly.program import Program
+    from countermark.cli.cosign.words import Words
+    from countermark.cli.output import Output
+    from countermark.core.reference import Subject
+
+    Make = Callable[[Subject], str]
+
+_TAG = (
+    "WARNING: Image reference {} uses a tag, not a digest, to identify the image to sign.\n"
+    "    This can lead you to sign a different image than the intended one. Please use a\n"
+    "    digest (example.com/ubuntu@sha256:abc123...) rather than tag\n"
+    "    (example.com/ubuntu:latest) for the input to cosign. The ability to refer to\n"
+    "    images by tag will be removed in a future release.\n"
+)
+
+
+def sign(words: "Words", program: "Program", out: "Output") -> int:
+    """Sign images, and put the signatures beside them."""
+    annotations = _annotations(words)
+    form = "bundle" if words.on("new-bundle-format") else "legacy"
+    if not words.on("upload"):
+        raise CosignError(
+            "must enable upload to the OCI registry or specify a local --bundle path with --new-bundle-format"
+        )
+    parts = program.cosign.signing(choice(words, form), out.foreign_error)
+    access = registry_access(words)
+    signer = parts.signer(access)
+
+    def one(subject: "Subject") -> str:
+        out.foreign_error("Signing artifact...")
+        statement = Statement(subject=subject, annotations=annotations)
+        receipt = signer.sign(statement, program.now())
+        out.foreign_error(f"Pushing signature to: {subject.repository.name}")
+        return receipt.location
+
+    for image in words.arguments:
+        _each(image, words, program, out, one)
+    return 0
+
+
+def _annotations(words: "Words") -> tuple[tuple[str, str], ...]:
+    try:
+        return identities.annotations(words)
+    except CosignError as error:
+        image = words.arguments[0]
+        raise CosignError(f"signing [{image}]: getting annotations: {error}") from None
+
+
+def _each(image: str, words: "Words", program: "Program", out: "Output", make: "Make") -> None:
+    """Do something to an image, and to what its index names where that was asked for."""
+    try:
+        reference = ImageReference.parse(image)
+    except InputError as error:
+        raise CosignError(
+            f"signing [{image}]: parsing reference: {error}", hint=error.hint
+        ) from None
+    if reference.digest is None:
+        out.foreign_error(_TAG.format(image))
+    try:
+        subject = program.cosign.subject(registry_access(words), reference)
+    except NotFoundError as error:
+        text = f"signing [{image}]: accessing entity: entity not found in registry, error: {error}"
+        raise CosignError(text, hint=error.hint) from None
+    try:
+        make(subject)
+        for child in _children(words, program, subject):
+            make(child)
+    except CountermarkError as error:
+        if error.exit_status == CountermarkError.exit_status:
+            raise
+        raise CosignError(f"signing [{image}]: {error}", hint=error.hint) from error
+
+
+def _children(words: "Words", program: "Program", subject: "Subject") -> "list[Subject]":
+    """What an index names, down to the images."""
+    if not words.switches.get("recursive"):
+        return []
+    return program.cosign.children(registry_access(words), subject)

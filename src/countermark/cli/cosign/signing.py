@@ -1,0 +1,45 @@
+"""What cosign's flags say of how to sign: who, with which services, in which form."""
+
+from countermark.assembly.cosign_signing import SigningChoice
+from countermark.cli.cosign.words import CosignError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.cli.cosign.words import Words
+
+_NO_LOG = (
+    "--tlog-upload=false is not supported with --signing-config or --use-signing-config. Provide a signing config "
+    "with --signing-config without a transparency log service, which can be created with `cosign signing-config "
+    "create` or `curl https://raw.githubusercontent.com/sigstore/root-signing/refs/heads/main/targets/"
+    "signing_config.v0.2.json | jq 'del(.rekorTlogUrls)'` for the public instance"
+)
+_URLS = ("fulcio-url", "rekor-url", "timestamp-server-url", "oidc-issuer")
+_NEEDS_ROOT = "give the trusted root of the services that are used: --trusted-root FILE"
+
+
+def choice(words: "Words", form: str) -> SigningChoice:
+    """Read who signs and what proves it.
+
+    Raises:
+        CosignError: flags that contradict each other, in cosign's words.
+    """
+    with_config = words.on("use-signing-config") or bool(words.text("signing-config"))
+    if with_config and not words.on("tlog-upload"):
+        raise CosignError(_NO_LOG)
+    if with_config and any(name in words.given for name in _URLS):
+        raise CosignError("cannot specify service URLs and use signing config")
+    if not words.text("key") and words.text("certificate"):
+        raise CosignError("a certificate belongs to a key: give --key too")
+    return SigningChoice(
+        key=words.text("key"),
+        certificate_file=words.text("certificate"),
+        chain_file=words.text("certificate-chain"),
+        token=words.text("identity-token"),
+        config_file=words.text("signing-config"),
+        urls=not with_config,
+        log_url=words.text("rekor-url") if words.on("tlog-upload") else "",
+        authority_url=words.text("fulcio-url"),
+        stamper_url=words.text("timestamp-server-url"),
+        root_file=words.text("trusted-root"),
+        format=form,
+    )

@@ -4,6 +4,8 @@ RFC 6962, 2.1, for the shape of the tree and its proofs; C2SP tlog-tiles for whi
 those of every eighth level, so that what is between is hashed again from the tile below it.
 """
 
+from itertools import pairwise
+
 from countermark.core.errors import Code, EvidenceError
 from countermark.core.light import Callable, Sequence
 from countermark.core.value import Value
@@ -13,8 +15,7 @@ from countermark.proofs.log import EMPTY_ROOT, node_hash
 # Level and index of a tile, and how many of its hashes are needed: that many or more, in order.
 ReadTile = Callable[[int, int, int], Sequence[bytes]]
 
-_REMEMBERED = 128  # full tiles of which the hashes between are kept: 4 MiB
-_NODES = 2 * tiles.WIDTH - 1
+_REMEMBERED = 128  # tiles whose hashes and those between are kept: 5 MiB
 
 
 class FullTile(Value):
@@ -36,11 +37,15 @@ class Edge:
         """
         self.size = size
         self._levels = [list(hashes) for hashes in partial] or [[]]
+        self._full_subtrees: list[
+            bytes
+        ] = []  # the largest first: a one in the size's binary for each
         count = size
         for hashes in self._levels:
             if len(hashes) != count % tiles.WIDTH:
                 raise EvidenceError("partial tiles do not fit the tree's size", code=Code.INCLUSION)
             count //= tiles.WIDTH
+            self._full_subtrees[:0] = _full_subtrees(hashes)
         if count:
             raise EvidenceError("partial tiles do not fit the tree's size", code=Code.INCLUSION)
 
@@ -51,20 +56,26 @@ class Edge:
     def append(self, leaf: bytes) -> "list[FullTile]":
         """Add a leaf hash; return the tiles that are full now, the lowest first."""
         full: list[FullTile] = []
-        level, added = 0, leaf
-        while True:
-            if level == len(self._levels):
-                self._levels.append([])
-            hashes = self._levels[level]
-            hashes.append(added)
-            if len(hashes) < tiles.WIDTH:
-                self.size += 1
-                return full
-            index = (self.size >> (level * tiles.HEIGHT)) // tiles.WIDTH
-            full.append(FullTile(level=level, index=index, hashes=tuple(hashes)))
-            added = subtree(hashes)
-            hashes.clear()
-            level += 1
+        self._levels[0].append(leaf)
+        height, node = 0, leaf
+        while self.size >> height & 1:  # a full subtree of this height stands to its left
+            node = node_hash(self._full_subtrees.pop(), node)
+            height += 1
+            if height % tiles.HEIGHT == 0:
+                full.append(self._filled(height // tiles.HEIGHT - 1, node))
+        self._full_subtrees.append(node)
+        self.size += 1
+        return full
+
+    def _filled(self, level: int, node: bytes) -> FullTile:
+        """Empty a level whose tile is full; the hash over it goes into the level above."""
+        hashes = tuple(self._levels[level])
+        self._levels[level].clear()
+        if level + 1 == len(self._levels):
+            self._levels.append([])
+        self._levels[level + 1].append(node)
+        index = self.size >> ((level + 1) * tiles.HEIGHT)
+        return FullTile(level=level, index=index, hashes=hashes)
 
     def partial(self) -> "list[tuple[bytes, ...]]":
         """The partial tiles, that of level 0 first; one may be empty."""
@@ -72,31 +83,32 @@ class Edge:
 
     def root(self) -> bytes:
         """The hash over the whole tree."""
-        root = b""
-        for hashes in self._levels:
-            end = len(hashes)
-            while end:
-                width = end & -end
-                left = subtree(hashes[end - width : end])
-                root = node_hash(left, root) if root else left
-                end -= width
-        return root or EMPTY_ROOT
+        if not self._full_subtrees:
+            return EMPTY_ROOT
+        *left, root = self._full_subtrees
+        for each in reversed(left):
+            root = node_hash(each, root)
+        return root
 
 
-def subtree(hashes: Sequence[bytes]) -> bytes:
-    """Hash together what is the bottom of a full subtree: a power of two of hashes."""
-    row = list(hashes)
-    while len(row) > 1:
-        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
-    return row[0]
+def _full_subtrees(hashes: Sequence[bytes]) -> list[bytes]:
+    """The full subtrees over the hashes of a partial tile, the largest first."""
+    found: list[bytes] = []
+    for count, each in enumerate(hashes):
+        node = each
+        while count & 1:
+            node = node_hash(found.pop(), node)
+            count >>= 1  # noqa: PLW2901 - counts down in binary
+        found.append(node)
+    return found
 
 
 class TileTree:
-    """A tree that lies in tiles. Asks for tiles as they are needed, and remembers what it hashed of full ones."""
+    """A tree that lies in tiles. Asks for them as they are needed; remembers what it hashed, for none ever changes."""
 
     def __init__(self, read: ReadTile) -> None:
         self._read = read
-        self._nodes: dict[tuple[int, int], list[bytes]] = {}
+        self._known: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def root(self, size: int) -> bytes:
         """The hash over a tree's first entries."""
@@ -160,25 +172,30 @@ class TileTree:
         """The hash of a full subtree of 2^level entries."""
         tile_level, inner = divmod(level, tiles.HEIGHT)
         per_tile = tiles.HEIGHT - inner  # as a power of two
-        tile_index, place = index >> per_tile, index & ((1 << per_tile) - 1)
-        nodes = self._nodes.get((tile_level, tile_index))
-        if nodes is None:
-            width = tiles.width_in(tile_level, tile_index, size)
-            hashes = self._read(tile_level, tile_index, width)
-            if width < tiles.WIDTH:
-                return subtree(hashes[place << inner : (place + 1) << inner])
-            nodes = self._remember(tile_level, tile_index, hashes)
-        # row after row, the lowest first: 256, 128, 64, ...
-        return nodes[2 * tiles.WIDTH - (2 * tiles.WIDTH >> inner) + place]
+        place = index & ((1 << per_tile) - 1)
+        rows = self._rows(tile_level, index >> per_tile, size)
+        return rows[inner][place]
 
-    def _remember(self, level: int, index: int, hashes: Sequence[bytes]) -> list[bytes]:
-        nodes = list(hashes[: tiles.WIDTH])
-        for at in range(0, _NODES - 1, 2):
-            nodes.append(node_hash(nodes[at], nodes[at + 1]))
-        if len(self._nodes) >= _REMEMBERED:
-            del self._nodes[next(iter(self._nodes))]
-        self._nodes[level, index] = nodes
-        return nodes
+    def _rows(self, level: int, index: int, size: int) -> list[list[bytes]]:
+        """The hashes of a tile, those over pairs of them, and so on up; as many as are full."""
+        width = tiles.width_in(level, index, size)
+        rows = self._known.get((level, index))
+        if rows is None:
+            if len(self._known) >= _REMEMBERED:
+                del self._known[next(iter(self._known))]
+            rows = self._known[level, index] = [[] for _ in range(tiles.HEIGHT)]
+        if len(rows[0]) < width:
+            _extend(rows, self._read(level, index, width)[len(rows[0]) : width])
+        return rows
+
+
+def _extend(rows: list[list[bytes]], hashes: Sequence[bytes]) -> None:
+    added: Sequence[bytes] = hashes
+    for row, above in pairwise(rows):
+        row.extend(added)
+        start = 2 * len(above)
+        added = [node_hash(row[at], row[at + 1]) for at in range(start, len(row) - 1, 2)]
+    rows[-1].extend(added)
 
 
 def _split(count: int) -> int:

@@ -75,7 +75,15 @@ def test_few_tiles_are_remembered() -> None:
     tree = TileTree(LARGE)
     for index in range(0, 65_536, 256):
         tree.inclusion(index, 65_536)
-    assert len(tree._nodes) == 128
+    assert len(tree._known) == 128
+
+
+def test_a_tree_that_grows_meanwhile() -> None:
+    tree = TileTree(LARGE)
+    for size in (3, 100, 101, 255, 256, 258, 600):
+        root = merkle.root(LEAVES[:size])
+        assert tree.root(size) == root
+        log.check_inclusion(2, size, LEAVES[2], tree.inclusion(2, size), root)
 
 
 def test_what_is_no_part_of_a_tree() -> None:

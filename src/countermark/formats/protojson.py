@@ -14,11 +14,21 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _DIGITS = frozenset("0123456789")
+_MICROS = 1_000
 _INT64 = 2**63
 
 
 def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+
+
+def time(moment: datetime) -> str:
+    """Write a time: UTC, with no decimals, three or six of them."""
+    text = go_text.format_time(moment.replace(microsecond=0)).removesuffix("Z")
+    micros = moment.microsecond
+    if micros % _MICROS:
+        return f"{text}.{micros:06d}Z"
+    return f"{text}.{micros // _MICROS:03d}Z" if micros else f"{text}Z"
 
 
 class Message:

@@ -4,7 +4,7 @@ from countermark.core import limits
 from countermark.core.errors import InputError
 from countermark.core.light import Sequence, datetime
 from countermark.core.value import Value
-from countermark.formats import go_text, strict_json, trusted_root
+from countermark.formats import go_text, protojson, strict_json, trusted_root
 from countermark.formats.protojson import Message
 from countermark.formats.trusted_root import TrustedRoot, is_within
 
@@ -28,12 +28,10 @@ class Service(Value):
     def members(self) -> "dict[str, object]":
         """The service as an object."""
         times = {"start": self.start, "end": self.end}
-        window = {
-            name: go_text.format_time(time) for name, time in times.items() if time is not None
-        }
+        window = {name: protojson.time(time) for name, time in times.items() if time is not None}
         return {
             "url": self.url,
-            "majorApiVersion": self.api_version,
+            **({"majorApiVersion": self.api_version} if self.api_version else {}),
             **({"validFor": window} if window else {}),
             **({"operator": self.operator} if self.operator else {}),
         }
@@ -63,17 +61,13 @@ class SigningConfig(Value):
 
     def members(self) -> "dict[str, object]":
         """The configuration as an object."""
-        found = dict(zip(_LISTS, self._lists(), strict=True))
-        return {
-            "mediaType": MEDIA_TYPE,
-            **{
-                name: [each.members() for each in services]
-                for name, services in found.items()
-                if services
-            },
-            "rekorTlogConfig": self.log_selector.members(),
-            "tsaConfig": self.timestamp_selector.members(),
-        }
+        found: dict[str, object] = {"mediaType": MEDIA_TYPE}
+        for name, services in zip(_LISTS, self._lists(), strict=True):
+            if services:
+                found[name] = [each.members() for each in services]
+            if name == "rekorTlogUrls":
+                found["rekorTlogConfig"] = self.log_selector.members()
+        return found | {"tsaConfig": self.timestamp_selector.members()}
 
     def encode(self) -> bytes:
         """Write signing_config.json, indented, with a newline at its end."""

@@ -6,7 +6,7 @@ Specs: cosign, 2i. Written is the one media type that sigstore-go and sigstore-p
 from countermark.core import limits
 from countermark.core.light import datetime
 from countermark.core.value import Value
-from countermark.formats import go_text, strict_json
+from countermark.formats import protojson, strict_json
 from countermark.formats.go_text import to_base64
 from countermark.formats.protojson import Message
 
@@ -206,14 +206,15 @@ def _window(message: Message) -> tuple[datetime | None, datetime | None]:
 
 def _encode_window(start: datetime | None, end: datetime | None) -> "dict[str, object]":
     times = {"start": start, "end": end}
-    found = {name: go_text.format_time(time) for name, time in times.items() if time is not None}
+    found = {name: protojson.time(time) for name, time in times.items() if time is not None}
     return {"validFor": found} if found else {}
 
 
 def _encode_log(log: Instance) -> "dict[str, object]":
     key = {"rawBytes": to_base64(log.key), "keyDetails": log.key_details}
+    url = {"baseUrl": log.base_url} if log.base_url else {}
     return {
-        "baseUrl": log.base_url,
+        **url,
         "hashAlgorithm": log.hash_algorithm,
         "publicKey": key | _encode_window(log.start, log.end),
         "logId": {"keyId": to_base64(log.log_id)},
@@ -225,6 +226,6 @@ def _encode_authority(authority: Authority) -> "dict[str, object]":
     chain = [{"rawBytes": to_base64(each)} for each in authority.certificates]
     return {
         "subject": {name: text for name, text in names.items() if text},
-        "uri": authority.uri,
+        **({"uri": authority.uri} if authority.uri else {}),
         "certChain": {"certificates": chain},
     } | _encode_window(authority.start, authority.end)

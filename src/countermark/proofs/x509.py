@@ -164,20 +164,33 @@ def _time(reader: DerReader) -> datetime:
 
 
 def _common_name(name: bytes) -> str:
-    found: list[str] = []
-    outer = DerReader(name)
-    parts = outer.sequence()
-    while parts.next_tag() != -1:
-        attributes = parts.sequence(der.SET)
-        while attributes.next_tag() != -1:
-            attribute = attributes.sequence()
-            kind = attribute.take(der.OID)
-            tag, raw, _ = attribute.element()
-            if kind == _COMMON_NAME:
-                found.append(_text(tag, raw))
+    found = [_text(tag, raw) for kind, tag, raw in _attributes(name) if kind == _COMMON_NAME]
     if len(found) > 1:  # Go takes the last, others the first
         raise MalformedError("certificate has several common names")
     return found[0] if found else ""
+
+
+def attributes(name: bytes) -> "list[tuple[bytes, str]]":
+    """Read a name's attributes: each one's object identifier (contents), and its text.
+
+    Raises:
+        MalformedError: it is no name, or one of them is no text.
+    """
+    return [(kind, _text(tag, raw)) for kind, tag, raw in _attributes(name)]
+
+
+def _attributes(name: bytes) -> "list[tuple[bytes, int, bytes]]":
+    found: list[tuple[bytes, int, bytes]] = []
+    outer = DerReader(name)
+    parts = outer.sequence()
+    while parts.next_tag() != -1:
+        several = parts.sequence(der.SET)
+        while several.next_tag() != -1:
+            attribute = several.sequence()
+            kind = attribute.take(der.OID)
+            tag, raw, _ = attribute.element()
+            found.append((kind, tag, raw))
+    return found
 
 
 def _text(tag: int, raw: bytes) -> str:

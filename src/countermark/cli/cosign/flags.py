@@ -516,7 +516,12 @@ INITIALIZE = (
     ),
     Flag(name="root", help="file or URL of the root that is believed first"),
     Flag(name="root-checksum", help="sha256 or sha512:… of it, in hex"),
-    Flag(name="staging", kind="bool", help="use Sigstore's staging instance"),
+    Flag(
+        name="staging",
+        kind="bool",
+        help="use Sigstore's staging instance",
+        refused="its root does not come with us: give --mirror and --root",
+    ),
 )
 _SERVICE_LISTS = tuple(
     Flag(name=f"no-default-{name}", kind="bool", help=f"leave the public instance's {name} out")
@@ -535,9 +540,16 @@ TRUSTED_ROOT_CREATE = (
     *_SERVICE_LISTS,
     Flag(name="no-default-ctfe", kind="bool", help="leave the public instance's CT logs out"),
     _OUT,
-    Flag(name="certificate-chain", kind="texts", deprecated="use --fulcio instead"),
-    Flag(name="rekor-url", kind="texts", deprecated="use --rekor instead"),
-    Flag(name="timestamp-certificate-chain", kind="texts", deprecated="use --tsa instead"),
+    *(
+        Flag(name=name, kind="texts", deprecated=f"use --{instead} instead")
+        for instead, names in (
+            ("fulcio", ("certificate-chain", "fulcio-uri")),
+            ("ctfe", ("ctfe-key", "ctfe-url", "ctfe-start-time", "ctfe-end-time")),
+            ("rekor", ("rekor-key", "rekor-url", "rekor-start-time", "rekor-end-time")),
+            ("tsa", ("timestamp-certificate-chain", "timestamp-uri")),
+        )
+        for name in names
+    ),
 )
 _SERVICE = "url=…,api-version=…,start-time=…,operator=…[,end-time=…]"
 SIGNING_CONFIG_CREATE = (

@@ -3,13 +3,20 @@
 import os
 import sys
 
-from countermark.core.errors import ConfigError, EvidenceError, InputError
+from countermark.core.errors import (
+    ConfigError,
+    CountermarkError,
+    EvidenceError,
+    InputError,
+    UnavailableError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from countermark.adapters.key_references import KeyReferences
+    from countermark.adapters.kubernetes_keys import KubernetesKeys
     from countermark.adapters.password_prompt import PasswordPrompt
     from countermark.adapters.process import Finished
     from countermark.adapters.registry import RegistryClient
@@ -56,6 +63,14 @@ class Cosign:
         program = self._program
         secrets = Secrets(self.prompt.password, self.prompt.pin)
         return KeyReferences(program.http, program.environment, program.home, secrets, clock)
+
+    @property
+    def kubernetes_keys(self) -> "KubernetesKeys":
+        """Keys that are put into secrets of Kubernetes."""
+        from countermark.adapters.kubernetes_keys import KubernetesKeys
+
+        program = self._program
+        return KubernetesKeys(program.http, program.environment, program.home)
 
     # Verifying ------------------------------------------------------------------------------------------
 
@@ -127,18 +142,22 @@ class Cosign:
         return ImageReference.parse(given).repository if given else repository
 
     def trusted_root(self, path: str) -> "TrustedRoot":
-        """The trusted root that is named.
+        """The trusted root that is named, or else that of the Sigstore that is initialized.
 
         Raises:
-            InputError: the file is missing or wrong, or none is named.
+            InputError: the file is missing or wrong. UnavailableError: none is named, and the other is not to be had.
         """
         from countermark.formats import trusted_root
 
         if not path:
-            raise InputError(
-                "trusted root is required when using new bundle format",
-                hint="give one with --trusted-root FILE",
-            )
+            try:
+                return self.sigstore().trusted_root()
+            except CountermarkError as error:
+                raise UnavailableError(
+                    "setting trusted material: getting trusted root from TUF for new bundle "
+                    f"verification: {error}",
+                    hint=error.hint or "give one with --trusted-root FILE",
+                ) from error
         content = self._program.files.read_bytes(path)
         if content is None:
             raise InputError(

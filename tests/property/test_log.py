@@ -143,7 +143,7 @@ def test_bundles_there_and_back(entries: list[bytes], data: st.DataObject) -> No
     assert tiles.encode_entries(entries[:width]) == tiles.cut(content, tiles.ENTRIES, width)
 
 
-@given(st.integers(-1, 7), st.integers(0, 2**56 - 1), st.integers(1, 256))
+@given(st.integers(-2, 7), st.integers(0, 2**56 - 1), st.integers(1, 256))
 def test_paths_there_and_back(level: int, index: int, width: int) -> None:
     place = TilePlace(level=level, index=index, width=width)
     assert TilePlace.parse(place.path) == place

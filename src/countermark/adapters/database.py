@@ -1,8 +1,8 @@
 """The SQL stores behind the services: SQLite, PostgreSQL.
 
 The statements are SQLAlchemy Core without dialect. What differs between databases (opening, durability, how a commit
-by somebody else is noticed) is behind ``Database``, which ``adapters/sqlite.py`` fulfils; a PostgreSQL one would use
-the same tables.
+by somebody else is noticed) is behind ``Database``, which ``adapters/sqlite.py`` and ``adapters/postgresql.py``
+fulfil, over the same tables.
 """
 
 import time
@@ -19,7 +19,7 @@ from countermark.core.errors import Code, RefusedError
 from countermark.core.ports import FeedEntry, StoredFile
 from countermark.core.value import Value
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 CACHE_BYTES = 64 * 1024 * 1024  # of one worker: some 40,000 repositories of a few tags
 _NOTICE_SECONDS = 0.001
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +68,10 @@ class Database(Protocol):
     def writing(self) -> AbstractContextManager[sa.Connection]: ...
 
     def watch(self, query: str, changed: Callable[[int], None]) -> None: ...
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]: ...
+
+    def close(self) -> None: ...
 
 
 def to_microseconds(moment: datetime) -> int:

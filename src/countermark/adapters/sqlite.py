@@ -4,9 +4,12 @@ Everything that only SQLite understands is here; what is above speaks SQLAlchemy
 change all that is in it; whoever can read it reads it: secrets are sealed before they come here.
 """
 
+import errno
+import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +21,7 @@ from countermark.core.errors import Code, CountermarkError, StorageError, Unavai
 
 _READERS = 8  # connections kept; more are opened under load and closed after
 _READERS_MORE = 56  # beyond the kept ones: a worker thread never waits for a connection
+_POLL_SECONDS = 0.001  # between two tries to be the only one
 # Result codes (sqlite.org/rescode.html) whose low byte tells the kind
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_TOOBIG)
@@ -44,6 +48,12 @@ def translated(error: BaseException, path: str) -> CountermarkError:
     if code & 0xFF in _DAMAGED:
         return StorageError(what, hint="restore it from a backup")
     return StorageError(what)
+
+
+def _of_system(error: OSError, path: str) -> StorageError:
+    """Turn what the system says about a file beside the database into ours."""
+    code = Code.NO_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else Code.UNAVAILABLE
+    return StorageError(f"database {path}: {os.strerror(error.errno or 0).lower()}", code=code)
 
 
 class SqliteDatabase:
@@ -154,6 +164,43 @@ class SqliteDatabase:
                     self._watch_seen = version
         except sqlite3.Error as error:
             raise translated(error, self.path) from None
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Keep everybody else who asks for the same name out, in any process; reading and writing go on.
+
+        By a lock on a file beside the database, which the system lets go of when its holder ends, however that does.
+
+        Raises:
+            UnavailableError: somebody else has held it as long as we wait. StorageError: the file cannot be made.
+        """
+        try:
+            descriptor = os.open(
+                f"{self.path}.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            raise _of_system(error, self.path) from None
+        try:
+            self._lock(descriptor, name)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int, name: str) -> None:
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise UnavailableError(
+                        f"somebody else keeps {name} of {self.path}", hint="try again"
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+            except OSError as error:
+                raise _of_system(error, self.path) from None
+            else:
+                return
 
     def close(self) -> None:
         """Close all connections."""

@@ -285,3 +285,132 @@ class Certifier(Protocol):
             EvidenceError: an answer that is none.
         """
         ...
+
+
+# Hosting a log ------------------------------------------------------------------------------------------
+
+
+class TileReader(Protocol):
+    """The files of a log that everybody may read: its checkpoint, its tiles (C2SP tlog-tiles)."""
+
+    def read(self, path: str, max_bytes: int) -> bytes | None:
+        """Return a file, None where there is none. Paths are those of ``formats/tiles.py``.
+
+        Raises:
+            StorageError, UnavailableError, RefusedError: it cannot be read. EvidenceError: ``too-large``.
+        """
+        ...
+
+
+class TileStore(TileReader, Protocol):
+    """Where a log of ours keeps these files. Whoever can write here breaks the log, visibly; only its key forges."""
+
+    def write(self, path: str, content: bytes, *, durable: bool = True) -> None:
+        """Put a file in place, whole or not at all; ``durable``: it outlives a loss of power from now on.
+
+        Raises:
+            StorageError, UnavailableError: it cannot be written; ``no-space``.
+        """
+        ...
+
+    def remove_partial(self, path: str) -> None:
+        """Remove the partial tiles of a tile (path of the full one) that nobody needs any more, if there are any.
+
+        Raises:
+            StorageError, UnavailableError: they cannot be removed.
+        """
+        ...
+
+
+class IndexedEntry(Value):
+    """An entry as the index of a log takes it.
+
+    Attributes:
+        identity: 32 bytes; a log never takes two entries of one identity.
+        body: what is hashed into the log.
+        extra: what lies beside it and is not hashed, b"" for nothing.
+        terms: what it can be found by, 16 bytes each.
+    """
+
+    identity: bytes
+    body: bytes
+    extra: bytes = b""
+    terms: tuple[bytes, ...] = ()
+
+
+class LogState(Value):
+    """A log as its index has it, durably.
+
+    Attributes:
+        size: how many entries it has. root: the hash over them.
+        settled: how many of them lie in full tiles durably; the index has the bodies of the others.
+        is_frozen: it takes no entries any more.
+    """
+
+    size: int
+    root: bytes
+    settled: int
+    is_frozen: bool = False
+
+
+class LogIndex(Protocol):
+    """What is true of one log: its state, which entries it has, and the bodies that lie in no full tile yet.
+
+    Whoever can write here can make the log refuse work, not forge it: no checkpoint that contradicts one that was
+    published is signed.
+    """
+
+    def exclusive(self) -> "AbstractContextManager[None]":
+        """Keep every other process (and thread) from adding to the log meanwhile.
+
+        Raises:
+            UnavailableError: somebody else has kept us out too long.
+        """
+        ...
+
+    def state(self) -> LogState:
+        """Return the state; that of a new log is an empty tree's."""
+        ...
+
+    def find(self, identities: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Return the places of those entries that are there."""
+        ...
+
+    def append(
+        self, base: LogState, entries: Sequence[IndexedEntry], root: bytes, settled: int
+    ) -> None:
+        """Add entries behind a state, all or none, durably; bodies before ``settled`` are dropped.
+
+        Raises:
+            RefusedError: ``version-conflict``, the state is another, or an entry is there already.
+            StorageError, UnavailableError: it cannot be done, ``no-space``; whether it was is unknown.
+        """
+        ...
+
+    def unsettled(self, start: int) -> Sequence[tuple[bytes, bytes]]:
+        """Return bodies and extras from a place on, of which all are there that are not settled."""
+        ...
+
+    def freeze(self) -> None:
+        """Take no entries any more."""
+        ...
+
+    def search(self, terms: Sequence[bytes], limit: int) -> Sequence[int]:
+        """Return the places of entries that have one of these terms, the first ones."""
+        ...
+
+    def listed(self, start: int, count: int) -> Sequence[tuple[int, bytes, frozenset[bytes]]]:
+        """List place, identity and terms of the entries from a place on, in order."""
+        ...
+
+
+class WitnessServer(Protocol):
+    """A witness, who cosigns checkpoints that are consistent with those it saw before (C2SP tlog-witness)."""
+
+    def add_checkpoint(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request; return status and body of the answer, whatever the status.
+
+        Raises:
+            UnavailableError: there is no answer. EvidenceError: ``too-large``.
+        """
+        ...

@@ -16,14 +16,17 @@ TILE_BYTES = WIDTH * HASH_BYTES
 ENTRY_BYTES = 0xFFFF  # the longest entry
 BUNDLE_BYTES = WIDTH * (2 + ENTRY_BYTES)
 CHECKPOINT = "checkpoint"
-ENTRIES = -1  # in a tile's place: a bundle of entries
+ENTRIES = -1  # in a level's place: a bundle of entries
+EXTRA = -2  # the same: what lies beside the entries and is not hashed; no part of C2SP
+_NAMES = {ENTRIES: "entries", EXTRA: "extra"}
+_LEVELS = {name: level for level, name in _NAMES.items()}
 _HIGHEST = 7  # 256^8 = 2^64
 _LARGEST_INDEX = 2**56
 _DIGITS = frozenset("0123456789")
 
 
 class TilePlace(Value):
-    """Which tile: its level (``ENTRIES`` for a bundle), its place in the level, how many it has."""
+    """Which tile: its level (``ENTRIES`` or ``EXTRA`` for a bundle), its place in the level, how many it has."""
 
     level: int
     index: int
@@ -32,7 +35,7 @@ class TilePlace(Value):
     @property
     def path(self) -> str:
         """Where it lies, below what serves the log."""
-        kind = "entries" if self.level == ENTRIES else str(self.level)
+        kind = _NAMES.get(self.level) or str(self.level)
         part = "" if self.width == WIDTH else f".p/{self.width}"
         return f"tile/{kind}/{_number(self.index)}{part}"
 
@@ -51,7 +54,7 @@ class TilePlace(Value):
         words = path.split("/")
         if len(words) < 3 or words[0] != "tile":
             raise MalformedError(f"not a tile: {path[:80]!r}")
-        level = ENTRIES if words[1] == "entries" else _decimal(words[1], _HIGHEST)
+        level = _LEVELS[words[1]] if words[1] in _LEVELS else _decimal(words[1], _HIGHEST)
         width = WIDTH
         if len(words) > 3 and words[-2].endswith(".p"):
             width = _decimal(words.pop(), WIDTH - 1)
@@ -89,7 +92,7 @@ def _number(index: int) -> str:
 
 def width_in(level: int, index: int, size: int) -> int:
     """How many hashes or entries a tile has in a tree of some size; 0 where it is not there yet."""
-    height = 0 if level == ENTRIES else level * HEIGHT
+    height = max(level, 0) * HEIGHT
     return max(0, min(WIDTH, (size >> height) - index * WIDTH))
 
 
@@ -97,7 +100,7 @@ def places_in(size: int) -> "list[TilePlace]":
     """The tiles and bundles at the right edge of a tree that are partial."""
     found = []
     for level in (ENTRIES, *range(_HIGHEST + 1)):
-        count = size >> (0 if level == ENTRIES else level * HEIGHT)
+        count = size >> max(level, 0) * HEIGHT
         if count % WIDTH:
             found.append(TilePlace(level=level, index=count // WIDTH, width=count % WIDTH))
     return found
@@ -149,7 +152,7 @@ def cut(content: bytes, level: int, width: int) -> bytes:
     Raises:
         MalformedError: it has fewer.
     """
-    if level == ENTRIES:
+    if level < 0:
         end = 0
         for _ in range(width):
             if end + 2 > len(content):

@@ -104,7 +104,7 @@ def _full_subtrees(hashes: Sequence[bytes]) -> list[bytes]:
 
 
 class TileTree:
-    """A tree that lies in tiles. Asks for them as they are needed; remembers what it hashed, for none ever changes."""
+    """A tree that lies in tiles. Asks for them as they are needed, and remembers what it hashed."""
 
     def __init__(self, read: ReadTile) -> None:
         self._read = read

@@ -4,7 +4,7 @@ import pytest
 
 from countermark.core.errors import Code, EvidenceError, MalformedError
 from countermark.formats import tiles
-from countermark.formats.tiles import ENTRIES, TilePlace
+from countermark.formats.tiles import ENTRIES, EXTRA, TilePlace
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ from countermark.formats.tiles import ENTRIES, TilePlace
         (7, 1_234_067, 256, "tile/7/x001/x234/067"),
         (ENTRIES, 273, 256, "tile/entries/273"),
         (ENTRIES, 1_234_067, 8, "tile/entries/x001/x234/067.p/8"),
+        (EXTRA, 7, 8, "tile/extra/007.p/8"),
         (0, 2**56 - 1, 256, "tile/0/x072/x057/x594/x037/x927/935"),
     ],
 )

@@ -47,36 +47,44 @@ class Field(Value):
 Fields = Mapping[str, Field]
 
 
+class Rules(Value):
+    """What a server does with members that it does not know, and whether names may be in snake_case too."""
+
+    accept_unknown: bool = False
+    accept_snake_case: bool = True
+
+
 def read(
-    content: bytes, fields: Fields, *, max_bytes: int, accept_unknown: bool = False
+    content: bytes, fields: Fields, *, max_bytes: int, rules: "Rules | None" = None
 ) -> Message:
     """Read a message; nothing at all is an empty one. Absent members, and null, are left out.
 
     Raises:
         MalformedError: it is refused; the message is what grpc-gateway answers.
     """
+    rules = rules or Rules()
     if not content.strip(_SPACE):
         return {}
     try:
         value = strict_json.parse(content, max_bytes=max_bytes)
-        return _message(value, fields, accept_unknown=accept_unknown)
+        return _message(value, fields, rules)
     except MalformedError as error:
-        raise MalformedError(_explain(content, fields, accept_unknown) or str(error)) from None
+        raise MalformedError(_explain(content, fields, rules) or str(error)) from None
 
 
 # The quick way: what is right ------------------------------------------------------------------------------
 
 
-def _message(value: Json, fields: Fields, *, accept_unknown: bool) -> Message:
+def _message(value: Json, fields: Fields, rules: Rules) -> Message:
     if not isinstance(value, dict):
         raise MalformedError("not an object")
     found: Message = {}
     groups: set[str] = set()
     for given, member in value.items():
-        name = _camel(given) if given not in fields else given
+        name = _name(given, fields, rules)
         field = fields.get(name)
         if field is None:
-            if accept_unknown:
+            if rules.accept_unknown:
                 continue
             raise MalformedError(f"unknown field {given[:80]!r}")
         if name in found or (field.one_of in groups and member is not None):
@@ -84,25 +92,25 @@ def _message(value: Json, fields: Fields, *, accept_unknown: bool) -> Message:
         if member is None:
             continue
         groups |= {field.one_of} - {""}
-        found[name] = _member(member, field, accept_unknown=accept_unknown)
+        found[name] = _member(member, field, rules)
     return found
 
 
 def _member(
-    value: Json, field: Field, *, accept_unknown: bool
+    value: Json, field: Field, rules: Rules
 ) -> "str | bytes | int | Message | list[Message]":
     if field.fields is not None and field.many:
         if not isinstance(value, list):
             raise MalformedError("not a list")
-        return [_message(item, field.fields, accept_unknown=accept_unknown) for item in value]
+        return [_message(item, field.fields, rules) for item in value]
     if field.fields is not None:
-        return _message(value, field.fields, accept_unknown=accept_unknown)
-    return _scalar(value, field, accept_unknown=accept_unknown)
+        return _message(value, field.fields, rules)
+    return _scalar(value, field, rules)
 
 
-def _scalar(value: Json, field: Field, *, accept_unknown: bool) -> str | bytes | int:
+def _scalar(value: Json, field: Field, rules: Rules) -> str | bytes | int:
     if field.kind == "enum":
-        return _word(value, field, accept_unknown=accept_unknown)
+        return _word(value, field, rules)
     if field.kind == "int64":
         if isinstance(value, str) and re.fullmatch("-?(0|[1-9][0-9]{0,18})", value):
             value = int(value)
@@ -121,27 +129,30 @@ def _bytes(text: str) -> bytes:
     return go_text.from_base64(plain, "")
 
 
-def _word(value: Json, field: Field, *, accept_unknown: bool) -> str:
+def _word(value: Json, field: Field, rules: Rules) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return field.words[value] if 0 <= value < len(field.words) else str(value)
-    if isinstance(value, str) and (value in field.words or accept_unknown):
+    if isinstance(value, str) and (value in field.words or rules.accept_unknown):
         return value
     raise MalformedError("not one of the words")
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
+def _name(given: str, fields: Fields, rules: Rules) -> str:
+    """The name in lowerCamelCase of what was given."""
+    if given in fields or not rules.accept_snake_case:
+        return given
+    first, *rest = given.split("_")
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 # The slow way: what is wrong -------------------------------------------------------------------------------
 
 
-def _explain(content: bytes, fields: Fields, accept_unknown: bool) -> str:  # noqa: FBT001 - of this module
+def _explain(content: bytes, fields: Fields, rules: Rules) -> str:
     """Find the words for what is wrong, "" where Go would find nothing."""
     text = content.lstrip(_SPACE)
     problem = _Syntax(text).problem()
-    return problem or _Members(text, accept_unknown=accept_unknown).problem(fields)
+    return problem or _Members(text, rules).problem(fields)
 
 
 class _FoundError(Exception):
@@ -269,8 +280,8 @@ class _Syntax:
 class _Members:
     """Reads as protobuf's ``protojson`` does, for its words and places; the syntax has been found right."""
 
-    def __init__(self, text: bytes, *, accept_unknown: bool) -> None:
-        self._text, self._position, self._accept_unknown = text, 0, accept_unknown
+    def __init__(self, text: bytes, rules: Rules) -> None:
+        self._text, self._position, self._rules = text, 0, rules
 
     def problem(self, fields: Fields) -> str:
         try:
@@ -312,10 +323,10 @@ class _Members:
         while self._peek() != b"}":
             start, raw = self._token()
             given = _parsed(raw)
-            name = given if given in fields else _camel(given)
+            name = _name(given, fields, self._rules)
             field = fields.get(name)
             if field is None:
-                if not self._accept_unknown:
+                if not self._rules.accept_unknown:
                     raise self._refuse(start, f"unknown field {_shown(raw)}")
                 self._skip_value()
                 continue
@@ -348,7 +359,7 @@ class _Members:
     def _scalar(self, name: str, field: Field) -> None:
         start, raw = self._token()
         try:
-            _scalar(_value(raw), field, accept_unknown=self._accept_unknown)
+            _scalar(_value(raw), field, self._rules)
         except MalformedError:
             reason = f"invalid value for {field.kind} field {name}: {_shown(raw)}"
             raise self._refuse(start, reason) from None

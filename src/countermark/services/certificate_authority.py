@@ -56,8 +56,9 @@ class CertificateAuthority:
     ) -> None:
         self._issuer, self._tokens, self._clock, self._log = issuer, tokens, clock, log
         self._chain = tuple(chain)
-        self._chain_pem = _pems(chain)
-        self._bundle = [self._chain_pem, *(_pems(each) for each in former)]
+        # Fulcio ends a certificate with a line end in its bundle, and without one beside a leaf
+        self._chain_pem = [each.rstrip() for each in _pems(chain)]
+        self._bundle = [_pems(each) for each in (chain, *former)]
         self._answers: Mapping[str, tuple[str, Callable[[Request], Response]]] = {
             SIGNING: ("POST", self._sign),
             SIGNING_V1: ("POST", self._sign_v1),
@@ -104,7 +105,7 @@ class CertificateAuthority:
 
     def _sign_v1(self, request: Request) -> Response:
         asked = certificate_requests.read_v1(request)
-        body = "\n".join((self._issued(asked), *self._chain_pem)).strip()
+        body = "\n".join((self._issued(asked), *self._chain_pem))
         return Response(status=201, headers=(_PEM,), body=body.encode())
 
     # Who may have it ----------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ class CertificateAuthority:
         now = self._clock()
         principal = self._principal(asked.token, now)
         key = asked.proven_key(principal.challenge)
-        return encode_pem(self._certificate(principal, key, now)).decode()
+        return encode_pem(self._certificate(principal, key, now)).decode().rstrip()
 
     def _principal(self, token: str, now: datetime) -> Principal:
         try:

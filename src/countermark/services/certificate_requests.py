@@ -8,7 +8,7 @@ from countermark.core.errors import Code, EvidenceError, InputError, MalformedEr
 from countermark.core.ports import Request
 from countermark.core.value import Value
 from countermark.formats import gateway_json
-from countermark.formats.gateway_json import Field, Fields, Message
+from countermark.formats.gateway_json import Field, Fields, Message, Rules
 from countermark.proofs import key_strength, public_keys, signatures, signing_requests, spki
 from countermark.proofs.spki import PublicKey
 from countermark.services import gateway
@@ -83,7 +83,7 @@ def read(request: Request) -> Asked:
     Raises:
         RefusedError: it is none.
     """
-    message = _read(request, _FIELDS)
+    message = _read(request, _FIELDS, Rules(accept_unknown=True))
     given, credentials = _inner(message, "publicKeyRequest"), _inner(message, "credentials")
     return Asked(
         token=_text(credentials, "oidcIdentityToken") or _bearer(request),
@@ -99,7 +99,7 @@ def read_v1(request: Request) -> Asked:
     Raises:
         RefusedError: it is none.
     """
-    message = _read(request, _FIELDS_V1)
+    message = _read(request, _FIELDS_V1, Rules(accept_unknown=True, accept_snake_case=False))
     return Asked(
         token=_bearer(request),
         key=_raw(_inner(message, "publicKey"), "content"),
@@ -108,11 +108,11 @@ def read_v1(request: Request) -> Asked:
     )
 
 
-def _read(request: Request, fields: Fields) -> Message:
+def _read(request: Request, fields: Fields, rules: Rules) -> Message:
     try:
         body = request.body.read(limits.CERTIFICATE_REQUEST_BYTES)
         return gateway_json.read(
-            body, fields, max_bytes=limits.CERTIFICATE_REQUEST_BYTES, accept_unknown=True
+            body, fields, max_bytes=limits.CERTIFICATE_REQUEST_BYTES, rules=rules
         )
     except MalformedError as error:
         raise RefusedError(str(error)) from None

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from countermark.core import limits
 from countermark.core.errors import (
     ConfigError,
     CountermarkError,
@@ -123,6 +124,9 @@ class Cosign:
         subject: "Subject",
         signer: "CosignSigner",
         trusted_root_file: str = "",
+        *,
+        threads: int = limits.SIGNATURE_THREADS,
+        accept_chain: bool = False,
     ) -> "Examination":
         """Hold everything beside an image against a signer."""
         from countermark.schemes.cosign import examination, verifier
@@ -131,8 +135,9 @@ class Cosign:
         if verifier.needs_root(signer):
             root = self.trusted_root(trusted_root_file)
         wanted = verifier.wanted_of(signer, subject, self._program.now(), root)
+        wanted = wanted.replace(accept_chain=accept_chain)
         place = self.signatures_place(subject.repository)
-        return examination.examine(self.registry(access), place, wanted)
+        return examination.examine(self.registry(access), place, wanted, threads)
 
     def signatures_place(self, repository: "Repository") -> "Repository":
         """Where an image's signatures lie: beside it, or in COSIGN_REPOSITORY."""

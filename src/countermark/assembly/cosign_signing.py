@@ -89,14 +89,23 @@ class Signing:
         except EvidenceError as error:
             raise InputError(f"error reading signing config from file: {error}") from None
 
-    def signer(self, access: RegistryAccess) -> "CosignImageSigner":
-        """Who signs images."""
+    def signer(
+        self, access: RegistryAccess, *, publish: bool = True, file: str = ""
+    ) -> "CosignImageSigner":
+        """Who signs images; ``file`` is where the bundle goes too, or alone."""
         from countermark.schemes.cosign.signer import CosignImageSigner, Terms
 
         root = None
         if self._choice.root_file:
             root = self._cosign.trusted_root(self._choice.root_file)
-        terms = Terms(format=self._choice.format, root=root)
+
+        def keep(content: bytes) -> None:
+            self._program.files.write_private(file, content)
+            self._told(f"Wrote bundle to file {file}")
+
+        terms = Terms(
+            format=self._choice.format, root=root, publish=publish, keep=keep if file else None
+        )
         return CosignImageSigner(
             self._cosign.registry(access),
             self.holder(),

@@ -22,6 +22,14 @@ class Files:
         content = self.read_bytes(path)
         return None if content is None else content.decode("utf-8", "replace")
 
+    def read_large(self, path: str, max_bytes: int) -> bytes | None:
+        """Read a file that may be large, None where there is none.
+
+        Raises:
+            StorageError: it is there and cannot be read. MalformedError: it is larger.
+        """
+        return storage.read(path, max_bytes)
+
     def write_private(self, path: str, content: bytes) -> None:
         """Write a file that only its owner may read."""
         storage.write(path, content)

@@ -46,6 +46,9 @@ def _command(  # noqa: PLR0913, PLR0917 - one row of a table
 _ANY, _SOME, _NONE = (0, -1), (1, -1), (0, 0)
 
 COMMANDS = (
+    _command(
+        "attest", "sign.attest", flags.ATTEST, "attest something about images", "IMAGE...", _SOME
+    ),
     _command("sign", "sign.sign", flags.SIGN, "sign images", "IMAGE...", _SOME),
     _command(
         "verify", "verify.verify", flags.VERIFY, "verify signatures of images", "IMAGE...", _SOME

@@ -10,6 +10,12 @@ _ATTACHMENT = "attachments are referrers: sign their own digest"
 _IN_ROOT = "put it into a trusted root: cosign trusted-root create, then --trusted-root FILE"
 _IN_BUNDLE = "what is verified is what lies with the image"
 _ASKS_NO_LOG = "verifying asks no log: what proves the entry lies with the signature"
+_WRITE_BUNDLE = "write a bundle, which has everything: --bundle FILE"
+_NO_CHOICE = "signing has no such choice here"
+_ALWAYS_CHECKED = "what is signed is always verified before it is published"
+_GIVEN_IDENTITY = "an identity token is given with --identity-token"
+_PLAIN_TLS = "the timestamp authority is reached as any server is: SSL_CERT_FILE, docker's certs.d"
+_REPLACES_NOTHING = "attestations are added; cosign clean removes them"
 _OWN_HASH = "the hash is the one that belongs to the key"
 _TLS = "certificates are always verified: give the registry's CA with --registry-cacert"
 _PLAIN = "plain HTTP is taken from loopback alone"
@@ -91,23 +97,34 @@ OIDC = (
     Flag(
         name="fulcio-auth-flow",
         help="how to get a token: normal, device, token, client_credentials",
+        refused=_GIVEN_IDENTITY,
     ),
-    Flag(name="oidc-client-id", default="sigstore", help="our name at the OpenID issuer"),
-    Flag(name="oidc-client-secret-file", help="file of its secret"),
+    Flag(
+        name="oidc-client-id",
+        default="sigstore",
+        help="our name at the OpenID issuer",
+        refused=_GIVEN_IDENTITY,
+    ),
+    Flag(name="oidc-client-secret-file", help="file of its secret", refused=_GIVEN_IDENTITY),
     Flag(
         name="oidc-disable-ambient-providers",
         kind="bool",
         help="do not look for a CI system's token",
+        refused=_GIVEN_IDENTITY,
     ),
     Flag(
         name="oidc-provider",
         help="take the token from: spiffe, google, github-actions, filesystem, buildkite-agent, envvar",
+        refused=_GIVEN_IDENTITY,
     ),
-    Flag(name="oidc-redirect-url", help="where the browser is sent back to"),
+    Flag(
+        name="oidc-redirect-url", help="where the browser is sent back to", refused=_GIVEN_IDENTITY
+    ),
     Flag(
         name="oidc-issuer",
         default="https://oauth2.sigstore.dev/auth",
         deprecated=f"{_CONFIG} an OIDC issuer; see `cosign signing-config create --help`",
+        refused=_GIVEN_IDENTITY,
     ),
     Flag(
         name="fulcio-url",
@@ -118,11 +135,13 @@ OIDC = (
         name="insecure-skip-verify",
         kind="bool",
         deprecated="SCT verification is no longer performed during signing/attestation.",
+        refused=_ALWAYS_CHECKED,
     ),
     Flag(
         name="issue-certificate",
         kind="bool",
         deprecated="support for this flag will be removed in the future",
+        refused=_NO_CHOICE,
     ),
 )
 
@@ -138,12 +157,18 @@ SERVICES = (
     Flag(
         name="timestamp-client-cacert",
         help="file of CA certificates (PEM) for the timestamp authority",
+        refused=_PLAIN_TLS,
     ),
-    Flag(name="timestamp-client-cert", help="file of our certificate (PEM) for it"),
-    Flag(name="timestamp-client-key", help="file of its private key (PEM)"),
+    Flag(
+        name="timestamp-client-cert",
+        help="file of our certificate (PEM) for it",
+        refused=_PLAIN_TLS,
+    ),
+    Flag(name="timestamp-client-key", help="file of its private key (PEM)", refused=_PLAIN_TLS),
     Flag(
         name="timestamp-server-name",
         help="name that the timestamp authority's certificate must have",
+        refused=_PLAIN_TLS,
     ),
     Flag(
         name="rekor-url",
@@ -263,6 +288,7 @@ _CREATED = Flag(
     name="record-creation-timestamp",
     kind="bool",
     deprecated="not used with the new bundle format",
+    refused=_NO_CHOICE,
 )
 _ENTRY_TYPE = Flag(
     name="rekor-entry-type",
@@ -270,6 +296,7 @@ _ENTRY_TYPE = Flag(
     choices=("dsse", "intoto"),
     deprecated="support for this flag will be removed in the future. it is strongly discouraged to rely on "
     "Rekor for attestation storage, and in future releases of Rekor, this functionality will be removed.",
+    refused=_NO_CHOICE,
 )
 _PREDICATE = (
     Flag(name="predicate", help="file of the predicate, - for stdin"),
@@ -279,8 +306,12 @@ _BUNDLE_OUT = Flag(name="bundle", help="write the bundle to this file")
 _ANNOTATIONS = Flag(
     name="annotations", kind="pairs", letter="a", help="key=value pairs; may repeat"
 )
-_OUTPUT_SIGNATURE = Flag(name="output-signature", deprecated=f"{_OUTPUT} signature")
-_OUTPUT_CERTIFICATE = Flag(name="output-certificate", deprecated=f"{_OUTPUT} certificate")
+_OUTPUT_SIGNATURE = Flag(
+    name="output-signature", deprecated=f"{_OUTPUT} signature", refused=_WRITE_BUNDLE
+)
+_OUTPUT_CERTIFICATE = Flag(
+    name="output-certificate", deprecated=f"{_OUTPUT} certificate", refused=_WRITE_BUNDLE
+)
 _CHECK_CLAIMS = Flag(
     name="check-claims", kind="bool", default="true", help="check what the signature is about"
 )
@@ -305,13 +336,15 @@ SIGN = (
     Flag(
         name="payload",
         deprecated="payload will always be generated automatically in future versions",
+        refused=_NO_CHOICE,
     ),
     _OUTPUT_SIGNATURE,
-    Flag(name="output-payload", deprecated=f"{_OUTPUT} payload"),
+    Flag(name="output-payload", deprecated=f"{_OUTPUT} payload", refused=_WRITE_BUNDLE),
     _OUTPUT_CERTIFICATE,
     Flag(
         name="sign-container-identity",
         deprecated="not possible when OCI referrers become the default behavior",
+        refused=_NO_CHOICE,
     ),
     _CREATED,
 )
@@ -326,6 +359,7 @@ ATTEST = (
         name="replace",
         kind="bool",
         deprecated="not needed when OCI referrers become the default behavior",
+        refused=_REPLACES_NOTHING,
     ),
     _ENTRY_TYPE,
     _CREATED,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from countermark.cli.cosign.words import Words
     from countermark.cli.output import Output
     from countermark.core.reference import Subject
+    from countermark.schemes.cosign.signer import CosignImageSigner
 
     Make = Callable[[Subject], str]
 
@@ -31,25 +32,53 @@ _TAG = (
 def sign(words: "Words", program: "Program", out: "Output") -> int:
     """Sign images, and put the signatures beside them."""
     annotations = _annotations(words)
-    form = "bundle" if words.on("new-bundle-format") else "legacy"
-    if not words.on("upload"):
-        raise CosignError(
-            "must enable upload to the OCI registry or specify a local --bundle path with --new-bundle-format"
-        )
-    parts = program.cosign.signing(choice(words, form), out.foreign_error)
-    access = registry_access(words)
-    signer = parts.signer(access)
+    publish = words.on("upload")
+    _check_referrers_mode(words, program)
+    signer = _signer(words, program, out, publish=publish)
 
     def one(subject: "Subject") -> str:
         out.foreign_error("Signing artifact...")
         statement = Statement(subject=subject, annotations=annotations)
         receipt = signer.sign(statement, program.now())
-        out.foreign_error(f"Pushing signature to: {subject.repository.name}")
+        if publish:
+            out.foreign_error(f"Pushing signature to: {subject.repository.name}")
         return receipt.location
 
     for image in words.arguments:
         _each(image, words, program, out, one)
     return 0
+
+
+def _signer(
+    words: "Words", program: "Program", out: "Output", *, publish: bool
+) -> "CosignImageSigner":
+    """Who signs, and where the result goes.
+
+    Raises:
+        CosignError: nowhere, or several results into one file (of which cosign keeps the last).
+    """
+    form, file = "bundle" if words.on("new-bundle-format") else "legacy", words.text("bundle")
+    if not publish and (not file or form == "legacy"):
+        raise CosignError(
+            "must enable upload to the OCI registry or specify a local --bundle path with --new-bundle-format"
+        )
+    if file and form == "legacy":
+        raise CosignError("--bundle is for the new bundle format")
+    if file and (len(words.arguments) > 1 or words.switches.get("recursive")):
+        raise CosignError("--bundle takes the bundle of one image", hint="sign one image at a time")
+    parts = program.cosign.signing(choice(words, form), out.foreign_error)
+    return parts.signer(registry_access(words), publish=publish, file=file)
+
+
+def _check_referrers_mode(words: "Words", program: "Program") -> None:
+    if words.text("registry-referrers-mode") != "oci-1-1":
+        return
+    flag = 'invalid argument "oci-1-1" for "--registry-referrers-mode" flag'
+    if program.environment.get("COSIGN_EXPERIMENTAL") != "1":
+        raise CosignError(
+            f'{flag}: in order to use  mode "oci-1-1", you must set COSIGN_EXPERIMENTAL=1'
+        )
+    raise CosignError(f"{flag}: bundles are what refers to images here", hint="leave the flag out")
 
 
 def _annotations(words: "Words") -> tuple[tuple[str, str], ...]:
@@ -90,3 +119,19 @@ def _children(words: "Words", program: "Program", subject: "Subject") -> "list[S
     if not words.switches.get("recursive"):
         return []
     return program.cosign.children(registry_access(words), subject)
+
+
+def attest(words: "Words", program: "Program", out: "Output") -> int:
+    """State something about images, and put the attestations beside them."""
+    from countermark.cli.cosign import predicates  # noqa: PLC0415 - this command
+
+    stated = predicates.read(words, program, out)
+    signer = _signer(words, program, out, publish=not words.on("no-upload"))
+
+    def one(subject: "Subject") -> str:
+        out.foreign_error("Signing artifact...")
+        return signer.attest(subject, stated.type, stated.predicate, program.now()).location
+
+    for image in words.arguments:
+        _each(image, words, program, out, one)
+    return 0

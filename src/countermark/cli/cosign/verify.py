@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from countermark.schemes.cosign.examination import Examination, Examined
 
 NOTHING_FOUND, NO_TAG, NO_MATCH = 10, 11, 12  # cosign's exit codes
+_MOST_THREADS = 64
 _SIMPLE = "cosign container image signature"
 
 # what cosign 3.1.3 says where a step of ours fails, where it has words of its own for that
@@ -125,7 +126,15 @@ def _examined(
         if reference.digest is None:
             raise CosignError(f"image tag not found: {error}", NO_TAG) from None
         subject = Subject(repository=reference.repository, digest=reference.digest)
-    return program.cosign.examine(access, subject, signer, words.text("trusted-root"))
+    found = program.cosign.examine(
+        access,
+        subject,
+        signer,
+        words.text("trusted-root"),
+        threads=max(1, min(words.number("max-workers"), _MOST_THREADS)),
+        accept_chain=words.on("allow-certificate-chain"),
+    )
+    return found if words.on("new-bundle-format") else found.older()
 
 
 def _demand(examination: "Examination", what: str) -> None:

@@ -38,6 +38,7 @@ class Wanted(Value):
         root: the logs and authorities that are trusted, None where none are needed.
         subject: the image, or the file; None where an attestation may be about anything.
         now: the time of this verification.
+        accept_chain: a bundle of today's version may hold a chain of certificates, which it has no place for.
     """
 
     signer: CosignSigner
@@ -46,6 +47,7 @@ class Wanted(Value):
     root: TrustedRoot | None
     subject: Subject | Artifact | None
     now: datetime
+    accept_chain: bool = False
 
     @property
     def image(self) -> Subject:
@@ -93,6 +95,12 @@ def offered(material: Material, wanted: Wanted) -> Offered:
     if not material.certificates:
         raise EvidenceError(
             "made with a bare key, expected is a certificate", code=Code.KEY_MATERIAL
+        )
+    if material.is_chain and not wanted.accept_chain and not wanted.signer.ca:
+        raise EvidenceError(
+            "verification material cannot be X.509 certificate chain (for bundle v0.3)",
+            code=Code.KEY_MATERIAL,
+            hint="cosign verify --allow-certificate-chain takes it",
         )
     from countermark.proofs import signing_certificates  # noqa: PLC0415
 

@@ -1,5 +1,6 @@
 """Each signature beside an image by itself: what it proves, or why it proves nothing; for those who show them all."""
 
+from countermark.core import limits
 from countermark.core.errors import EvidenceError
 from countermark.core.reference import Repository
 from countermark.core.value import Value
@@ -23,6 +24,11 @@ class Examination(Value):
     signatures: tuple[Examined, ...]
     troubles: tuple[Trouble, ...]
 
+    def older(self) -> "Examination":
+        """The signatures alone that lie under tags, as cosign kept them before bundles."""
+        kept = tuple(each for each in self.signatures if "@" not in each.material.place)
+        return self.replace(signatures=kept)
+
     @property
     def good(self) -> tuple[Examined, ...]:
         """Those that prove what was wanted."""
@@ -38,10 +44,15 @@ class Examination(Value):
         )
 
 
-def examine(store: SignatureStore, repository: Repository, wanted: Wanted) -> Examination:
+def examine(
+    store: SignatureStore,
+    repository: Repository,
+    wanted: Wanted,
+    threads: int = limits.SIGNATURE_THREADS,
+) -> Examination:
     """Look at everything that lies in ``repository`` about the wanted subject; no error stops the rest."""
     suffixes = attestation.suffixes((wanted.signer,))
-    found = find.signatures(store, repository, wanted.image.digest, suffixes)
+    found = find.signatures(store, repository, wanted.image.digest, suffixes, threads)
     signatures = []
     for material in found.materials:
         try:

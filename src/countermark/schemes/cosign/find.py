@@ -95,6 +95,7 @@ def signatures(
     repository: Repository,
     subject: Digest,
     suffixes: Sequence[str] = ("sig",),
+    threads: int = limits.SIGNATURE_THREADS,
 ) -> Found:
     """Fetch everything that may be a signature of a digest: all bundles, and the older kind under these suffixes.
 
@@ -102,7 +103,7 @@ def signatures(
 
     No error is raised: what the registry refuses or cannot give now is a trouble that may pass.
     """
-    return _Search(store, repository, subject).everything(suffixes)
+    return _Search(store, repository, subject, threads).everything(suffixes)
 
 
 class _List(Value):
@@ -123,8 +124,11 @@ class _Place(Value):
 class _Search:
     """One look round, in two rounds of questions: what is there, then all of it at once."""
 
-    def __init__(self, store: SignatureStore, repository: Repository, subject: Digest) -> None:
+    def __init__(
+        self, store: SignatureStore, repository: Repository, subject: Digest, threads: int
+    ) -> None:
         self._store, self._repository, self._subject = store, repository, subject
+        self._threads = threads
         self._troubles: list[Trouble] = []
         self._left, self._lock = limits.SIGNATURES_BYTES, allocate_lock()
 
@@ -134,7 +138,7 @@ class _Search:
             tag = legacy_tag(self._subject, suffix)
             lists.append(_List(name=tag, ask=partial(self._tagged, tag)))
         places: list[_Place] = []
-        answers = all_answers([each.ask for each in lists], limits.SIGNATURE_THREADS)
+        answers = all_answers([each.ask for each in lists], self._threads)
         for each, answer in zip(lists, answers, strict=True):
             if isinstance(answer, CountermarkError):
                 self._note(each.name, f"{self._repository.name} {each.name}", answer)
@@ -155,7 +159,7 @@ class _Search:
 
     def _fetched(self, places: list[_Place]) -> Found:
         found: list[Material] = []
-        answers = all_answers([place.fetch for place in places], limits.SIGNATURE_THREADS)
+        answers = all_answers([place.fetch for place in places], self._threads)
         for place, answer in zip(places, answers, strict=True):
             if isinstance(answer, CountermarkError):
                 self._note(place.name, place.path, answer)

@@ -43,8 +43,8 @@ class KeyHolder:
 class CertifiedHolder:
     """Holds a key made for this process, certified for whomever an identity token names.
 
-    The token is asked for when it is needed and not before, so that it has not expired meanwhile; a certificate serves
-    as long as it is valid.
+    The token is asked for when it is needed and not before, so that it has not expired meanwhile; a certificate
+    serves as long as it is valid.
     """
 
     def __init__(

@@ -88,6 +88,7 @@ class Material(Value):
     payload: bytes
     envelope: Envelope | None = None
     certificates: tuple[bytes, ...] = ()
+    is_chain: bool = False
     key_hint: str = ""
     entries: tuple[LogEntry, ...] = ()
     timestamps: tuple[bytes, ...] = ()
@@ -138,6 +139,7 @@ def of_envelope(found: bundles.Bundle, envelope: Envelope, name: str, place: str
         payload=envelope.payload,
         envelope=envelope,
         certificates=found.certificates,
+        is_chain=found.is_chain and found.version == "0.3",
         key_hint=found.key_hint or signature.key_id,
         entries=found.entries,
         timestamps=found.timestamps,

@@ -26,11 +26,15 @@ class Terms(Value):
 
     Attributes:
         format: ``bundle``, ``legacy`` or ``both``, which signs twice, since each form signs other bytes.
+        publish: whether the registry gets it.
+        keep: takes each bundle that is made, for who wants it in a file.
         root: what the result is verified against before anybody sees it; None where neither log nor identity is used.
     """
 
     format: str = BUNDLE
     root: TrustedRoot | None = None
+    publish: bool = True
+    keep: Callable[[bytes], None] | None = None
 
     def _check(self) -> None:
         if self.format not in FORMATS:
@@ -119,14 +123,19 @@ class CosignImageSigner:
     def _attach_bundle(
         self, subject: Subject, bundle: Bundle, predicate_type: str, now: datetime
     ) -> str:
+        content = bundle.encode()
+        if self._terms.keep is not None:
+            self._terms.keep(content)
         place = self._place_of(subject.repository)
+        if not self._terms.publish:
+            return ""
         descriptor = oci.Descriptor(
             media_type=subject.media_type or oci.OCI_MANIFEST,
             digest=subject.digest,
             size=subject.size or 0,
         )
         digest = attach.attach_bundle(
-            self._registry, place, descriptor, bundle.encode(), predicate_type, now
+            self._registry, place, descriptor, content, predicate_type, now
         )
         return f"{place.name}@{digest}"
 

@@ -147,13 +147,6 @@ def test_nobody_to_ask_for_a_password(play: Play, tmp_path: Path) -> None:
     assert not (tmp_path / "k.key").exists()
 
 
-def test_keys_elsewhere_are_made_elsewhere(play: Play) -> None:
-    for words in (("--kms", "awskms:///alias/x"), ("k8s://ns/name",)):
-        status, _, err = play("generate-key-pair", *words)
-        assert status == 1
-        assert "is made at" in err
-
-
 def test_results_into_a_file(play: Play, tmp_path: Path) -> None:
     path = tmp_path / "out"
     assert play("--output-file", str(path), "version", "--json") == (0, "", "")

@@ -1,0 +1,92 @@
+"""What ``attest`` and ``attest-blob`` are told to state: a predicate and its type, from a file or from stdin."""
+
+from countermark.cli.cosign.words import CosignError
+from countermark.core import limits
+from countermark.core.errors import MalformedError
+from countermark.core.value import Value
+from countermark.formats import go_text, strict_json
+from countermark.formats.payloads import CUSTOM_PREDICATE, PREDICATE_TYPES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.assembly.program import Program
+    from countermark.cli.cosign.words import Words
+    from countermark.cli.output import Output
+
+
+class Stated(Value):
+    """A predicate, JSON, and its type."""
+
+    type: str
+    predicate: bytes
+
+
+def read(words: "Words", program: "Program", out: "Output") -> Stated:
+    """Read the predicate, and say from where, as cosign does.
+
+    Raises:
+        CosignError: neither a predicate nor a statement, or both; an unknown type; what is there is no JSON object.
+    """
+    file, whole = words.text("predicate"), words.text("statement")
+    if not file and not whole:
+        raise CosignError(
+            "at least one of the flags in the group [predicate statement] is required"
+        )
+    if file and whole:
+        raise CosignError(
+            "if any flags in the group [predicate statement] are set none of the others can be; "
+            "[predicate statement] were all set"
+        )
+    if whole:
+        return _of_statement(_content(whole, words, program, out))
+    asked = words.text("type")
+    predicate_type = PREDICATE_TYPES.get(asked, asked)
+    if "://" not in predicate_type:
+        raise CosignError(_signing(words, f"invalid predicate type: {asked}"))
+    content = _content(file, words, program, out)
+    if predicate_type == CUSTOM_PREDICATE:
+        text = content.decode("utf-8", "replace")
+        stamp = go_text.format_time(program.now().replace(microsecond=0))
+        return Stated(
+            type=predicate_type, predicate=strict_json.compact({"Data": text, "Timestamp": stamp})
+        )
+    return Stated(type=predicate_type, predicate=_object(content, words))
+
+
+def _signing(words: "Words", text: str) -> str:
+    return f"signing {words.arguments[0]}: {text}" if words.arguments else text
+
+
+def _content(path: str, words: "Words", program: "Program", out: "Output") -> bytes:
+    if path == "-":
+        return program.standard_input(limits.SIGNATURE_BYTES)
+    content = program.files.read_large(path, limits.SIGNATURE_BYTES)
+    if content is None:
+        text = f"getting predicate reader: open {path}: no such file or directory"
+        raise CosignError(_signing(words, text))
+    out.foreign_error(f"Using payload from: {path}")
+    return content
+
+
+def _object(content: bytes, words: "Words") -> bytes:
+    """Demand a JSON object: cosign takes a text for spdx too, and then cannot verify it."""
+    try:
+        value = strict_json.parse_any(content, max_bytes=limits.SIGNATURE_BYTES)
+    except MalformedError as error:
+        raise CosignError(_signing(words, f"provenance predicate: {error}")) from None
+    if not isinstance(value, dict):
+        raise CosignError(_signing(words, "the predicate is not a JSON object"))
+    return content
+
+
+def _of_statement(content: bytes) -> Stated:
+    """Take type and predicate out of a whole statement; what it is about is the image that is signed."""
+    try:
+        value = strict_json.parse_any(content, max_bytes=limits.SIGNATURE_BYTES)
+    except MalformedError as error:
+        raise CosignError(f"the statement: {error}") from None
+    if not isinstance(value, dict) or not isinstance(value.get("predicate"), dict):
+        raise CosignError("predicate cannot be empty")
+    if not isinstance(value.get("predicateType"), str):
+        raise CosignError("the statement has no predicateType")
+    return Stated(type=value["predicateType"], predicate=strict_json.compact(value["predicate"]))

@@ -59,23 +59,37 @@ def _checked(note: Note, log: Instance) -> Checkpoint:
     found = Checkpoint.parse(note.text)
     key = spki.parse(log.key)
     if is_first_kind(found.origin):
-        name, wanted = found.origin.rpartition(" - ")[0], log.log_id
-    else:
-        name = log.origin
-        if not name:
-            raise _wrong(
-                "the trusted root does not say where the log is, so that its checkpoints cannot be told apart"
-            )
-        if found.origin != name:
-            raise _wrong(f"got origin {found.origin[:100]!r}, expected is {name!r}")
-        wanted = key_id(name, key)
+        name = found.origin.rpartition(" - ")[0]
+        return _signed(note, found, name, key, log.log_id)
+    if not log.origin:
+        raise _wrong(
+            "the trusted root does not say where the log is, so that its checkpoints cannot be told apart"
+        )
+    return check_origin(note, log.origin, key)
+
+
+def check_origin(note: Note, origin: str, key: PublicKey) -> Checkpoint:
+    """Check that a key has signed a note under an origin's name.
+
+    Raises:
+        EvidenceError: as ``check``.
+    """
+    found = Checkpoint.parse(note.text)
+    if found.origin != origin:
+        raise _wrong(f"got origin {found.origin[:100]!r}, expected is {origin!r}")
+    return _signed(note, found, origin, key, key_id(origin, key))
+
+
+def _signed(
+    note: Note, checkpoint: Checkpoint, name: str, key: PublicKey, wanted: bytes
+) -> Checkpoint:
     ours = [each for each in note.signatures if each.name == name and each.key_id == wanted[:4]]
     if not ours:
         raise _wrong("the checkpoint is not signed by the log")
     for each in ours:
         if not signatures.verify(key, note.text.encode("utf-8"), each.value):
             raise _wrong(f"invalid signature for key {name}+{wanted[:4].hex()}")
-    return found
+    return checkpoint
 
 
 def _wrong(reason: str) -> EvidenceError:

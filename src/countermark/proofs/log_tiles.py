@@ -51,7 +51,11 @@ class Edge:
 
     def copy(self) -> "Edge":
         """Another that grows by itself."""
-        return Edge(self.size, self._levels)
+        other = Edge()
+        other.size = self.size
+        other._levels = [list(hashes) for hashes in self._levels]
+        other._full_subtrees = list(self._full_subtrees)
+        return other
 
     def append(self, leaf: bytes) -> "list[FullTile]":
         """Add a leaf hash; return the tiles that are full now, the lowest first."""
@@ -80,6 +84,12 @@ class Edge:
     def partial(self) -> "list[tuple[bytes, ...]]":
         """The partial tiles, that of level 0 first; one may be empty."""
         return [tuple(hashes) for hashes in self._levels]
+
+    def tile(self, level: int, index: int) -> Sequence[bytes] | None:
+        """The hashes of a partial tile; None where that tile is not at the edge."""
+        if level >= len(self._levels) or index != self.size >> (level + 1) * tiles.HEIGHT:
+            return None
+        return self._levels[level]
 
     def root(self) -> bytes:
         """The hash over the whole tree."""

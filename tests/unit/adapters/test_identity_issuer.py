@@ -193,6 +193,15 @@ def test_a_password_goes_to_the_issuers_own_origin_only(
     assert [asked.method for asked in fake.server.asked] == ["GET"]
 
 
+def test_a_password_does_not_go_to_another_server(client: HttpClient, fake: FakeIssuer) -> None:
+    token = json.dumps({"id_token": tokens.issue({"iss": fake.url}, KEY)}).encode()
+    with servers.Server(servers.always(servers.answer(200, token))) as other:
+        fake.about = {"token_endpoint": f"{other.url}/token"}
+        with pytest.raises(UnavailableError):
+            IdentityIssuer(client, fake.url).token("a", "b")
+        assert other.asked == []
+
+
 def test_no_issuer_there(client: HttpClient, fake: FakeIssuer) -> None:
     with pytest.raises(NotFoundError):
         IdentityIssuer(client, fake.server.url).token("a", "b")

@@ -232,7 +232,7 @@ def test_a_der_signature_is_none() -> None:
         " " + GOOD,
         GOOD.replace(".", "..", 1),
         GOOD.rpartition(".")[0] + ".",
-        GOOD[:-1] + chr(ord(GOOD[-1]) ^ 1),  # bits behind the signature's end
+        GOOD[:-1] + chr(ord(GOOD[-1]) + 1),  # bits behind the signature's end
         GOOD + "é",
         "x" * (limits.TOKEN_CHARS + 1),
         ".".join((part(b"[]"), part(claims()), "AAAA")),
@@ -328,6 +328,8 @@ def test_keys_for_something_else_are_left_out(changes: dict[str, Any]) -> None:
 def test_weak_rsa_keys_are_left_out() -> None:
     found = token_keys.parse_key_set(strict_json.compact({"keys": [rsa_jwk(1024), rsa_jwk(2048)]}))
     assert len(found) == 1
+    huge = rsa_jwk(2048) | {"n": encode_base64url((2**8_200 + 1).to_bytes(1_026, "big"))}
+    assert token_keys.parse_key_set(strict_json.compact({"keys": [huge]})) == ()
     even = rsa_jwk(2048) | {"e": "AQAA"}
     assert token_keys.parse_key_set(strict_json.compact({"keys": [even]})) == ()
 

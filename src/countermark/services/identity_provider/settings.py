@@ -39,10 +39,8 @@ class Client(Value):
         found = _LOOPBACK.fullmatch(redirect)
         if found is None:
             return redirect in self.redirects
-        port, path = int(found[2] or 0), found[3]
-        if not 0 < port <= 65535 or {".", ".."} & set(path.split("/")):
-            return False
-        return f"http://{found[1]}{path}" in self.redirects
+        host, port, path = found[1], int(found[2] or 0), found[3]
+        return 0 < port <= 65535 and f"http://{host}{path}" in self.redirects
 
 
 def _loopback(*paths: str) -> tuple[str, ...]:

@@ -87,8 +87,6 @@ class IssuerKeys:
             return known.keys
         # while one thread asks, the others go on with what is known; where nothing is, they wait for it
         usable = known.age(now) < _STALE
-        if usable and not known.may_ask(now):
-            return known.keys
         if not known.asking.acquire(timeout=0 if usable else self._wait_seconds):
             return self._or_unavailable(known, issuer, usable=usable)
         try:

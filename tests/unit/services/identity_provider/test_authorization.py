@@ -406,6 +406,9 @@ def test_signing_in_gives_the_browser_a_new_session(browser: Browser) -> None:
     browser.sign_in()
     changed = {n for n in first if browser.cookies[n] != first[n]}
     assert changed == {"__Host-countermark-session"}
+    browser.cookies = first
+    begin(browser)
+    assert "Continue as" not in browser.page  # the old one is worth nothing any more
 
 
 def test_a_hint_fills_the_name_in(browser: Browser) -> None:

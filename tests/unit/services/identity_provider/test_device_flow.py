@@ -168,6 +168,7 @@ def test_too_late(issuer: Issuer, browser: Browser) -> None:
     browser.open("/device", user_code=device["user_code"])
     issuer.clock.forward(600)
     assert browser.sign_in("/device").status == 404
+    assert browser.open("/device", user_code=device["user_code"]).status == 404
     assert poll(issuer, device)["error"] == "expired_token"
     assert poll(issuer, device)["error"] == "invalid_grant"
 

@@ -141,6 +141,8 @@ def test_a_clock_that_is_set_back_asks_again() -> None:
 )
 def test_documents_that_are_not_believed(file: str, content: bytes) -> None:
     world = World()
+    for place in ("http://keys.example.com/jwks", "http://127.0.0.1:8500/v1/kv"):
+        world.documents.files[place] = token_keys.encode_key_set([FIRST])
     world.documents.files[file] = content
     with pytest.raises(UnavailableError, match="no keys of issuer"):
         world.ids()

@@ -1,6 +1,7 @@
 """Certificates written: names, times, extensions, and the body around them (RFC 5280, 4.1)."""
 
 from datetime import datetime
+from functools import cache
 
 from countermark.core.value import Value
 from countermark.proofs import der
@@ -30,8 +31,13 @@ def time(moment: datetime) -> bytes:
 
 def extension(kind: str, value: bytes, *, critical: bool = False) -> bytes:
     """Write an extension around its value."""
-    flag = _CRITICAL if critical else b""
-    return der.sequence(der.oid(kind), flag, der.tlv(der.OCTET_STRING, value))
+    return der.sequence(_head(kind, critical=critical), der.tlv(der.OCTET_STRING, value))
+
+
+@cache
+def _head(kind: str, *, critical: bool) -> bytes:
+    """Write what stands before the value; there are some thirty kinds."""
+    return der.oid(kind) + (_CRITICAL if critical else b"")
 
 
 class Body(Value):

@@ -44,6 +44,7 @@ class Signer:
     Attributes:
         certificate: the authority's.
         algorithm: how its key signs, an AlgorithmIdentifier.
+        names_key: the extension of what it issues that names its key.
     """
 
     def __init__(self, certificate: x509.Certificate, key: SigningKey) -> None:
@@ -58,12 +59,8 @@ class Signer:
         self.algorithm = certificate_signatures.identifier(certificate.key)
         given = certificate.extension(extensions.SUBJECT_KEY_ID)
         key_id = der.DerReader(given.value).take(der.OCTET_STRING) if given else b""
-        self._key_id = key_id or _key_id(certificate.key)
-
-    @property
-    def names_key(self) -> bytes:
-        """The extension of what it issues that names its key."""
-        return writing.extension("2.5.29.35", der.sequence(der.tlv(0x80, self._key_id)))
+        named = der.sequence(der.tlv(0x80, key_id or _key_id(certificate.key)))
+        self.names_key = writing.extension("2.5.29.35", named)
 
     def body(
         self, start: datetime, end: datetime, subject: bytes, key: PublicKey, parts: bytes

@@ -37,7 +37,7 @@ _NOT_KEPT = (
 )
 _STAMPED = (*_NOT_KEPT, ("Content-Type", _REPLY))
 _HASHES = ("sha256", "sha384", "sha512", "sha1")
-_OID = re.compile(r"[+-]?[0-9]{1,19}(\.[+-]?[0-9]{1,19}){0,127}")
+_OID = re.compile(r"[+-]?[0-9]{1,19}(\.[+-]?[0-9]{1,19}){0,128}")
 _ANOTHER_POLICY = b"\0"
 _FIELDS = {"artifacthash", "certificates", "hashalgorithm", "nonce", "tsapolicyoid"}
 

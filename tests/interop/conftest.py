@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import pytest
 
 from interop import images
+from interop.cosign_images import make_image, open_server, place  # noqa: F401 - fixtures
 from interop.cosign_peers import cosign  # noqa: F401 - a fixture
 from interop.interceptor import Interceptor
 from interop.peers import (

@@ -1,146 +1,20 @@
 """What the real cosign signs, ours verifies through the engine; and what it thinks of the Sigstore of our tests."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import fake_sigstore
-from countermark.adapters import process
-from countermark.adapters.conditions import CelConditions
-from countermark.adapters.credentials import Logins
-from countermark.adapters.docker_config import CaFolders
-from countermark.adapters.http_client import HttpClient
-from countermark.adapters.http_tls import SystemRoots
-from countermark.adapters.registry import RegistryClient
-from countermark.adapters.registry_auth import Authenticator
-from countermark.adapters.registry_map import RegistryMap
 from countermark.core.digest import Digest
-from countermark.core.errors import Code, ConfigError
+from countermark.core.errors import Code
 from countermark.core.reference import ImageReference
-from countermark.engine import Engine
 from countermark.formats import oci
-from countermark.formats.trusted_root import TrustedRoot
-from countermark.policy.model import Decision, Policy, Verdict
-from countermark.policy.parse import parse
-from countermark.schemes.cosign.verifier import CosignVerifier
-from interop.cosign_peers import Cosign
-from interop.peers import OurServer, Registry
-from interop.processes import Outcome
-from world import NOW
+from countermark.policy.model import Decision, Verdict
+from interop.cosign_images import Image
 
 SCAN = "https://acme.test/scan/v1"
-
-
-class NoRoots:
-    def trusted_root(self, name: str) -> TrustedRoot:
-        raise ConfigError(f"no trusted root is configured ({name!r})")
-
-
-class Place(NamedTuple):
-    """A registry with an image: cosign's way there, and ours."""
-
-    address: str
-    client: RegistryClient
-    environment: dict[str, str]
-    has_api: bool
-
-
-@pytest.fixture(scope="module")
-def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
-    server = OurServer(tmp_path_factory.mktemp("open"), "--allow-anonymous-write")
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture(params=["docker-registry", "countermark-serve"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """A registry without the referrers API, and ours that has it."""
-    if request.param == "docker-registry":
-        registry = request.getfixturevalue("registry")
-        assert isinstance(registry, Registry)
-        address, roots, environment = registry.address, SystemRoots(folders=("/nonexistent",)), {}
-    else:
-        server = request.getfixturevalue("open_server")
-        assert isinstance(server, OurServer)
-        address, roots = server.address, SystemRoots(file=str(server.ca))
-        environment = {"SSL_CERT_FILE": str(server.ca)}
-    http = HttpClient(roots)
-    client = RegistryClient(
-        Authenticator(http, Logins((), process.run)), RegistryMap(), CaFolders(())
-    )
-    yield Place(address, client, environment, request.param != "docker-registry")
-    http.close()
-
-
-class Image(NamedTuple):
-    """An image in a registry, somebody with cosign, and us."""
-
-    place: Place
-    reference: str
-    digest: Digest
-    cosign: Cosign
-
-    def run(self, *words: str | Path) -> Outcome:
-        return self.cosign(*words, environment=self.place.environment)
-
-    def verify(self, policy: str, reference: str = "") -> Decision:
-        """Verify it under a policy whose files are cosign's."""
-
-        def read(path: str) -> bytes | None:
-            file = self.cosign.folder / path
-            return file.read_bytes() if file.exists() else None
-
-        layer = parse(f"version: 1\n{policy}".encode(), file="policy.yaml", read_file=read)
-        rules = Policy(layers=(layer,))
-        verifier = CosignVerifier(
-            self.place.client,
-            NoRoots(),
-            place_of=rules.signatures_of,
-            conditions=CelConditions(),
-        )
-        engine = Engine(self.place.client, {"cosign": verifier}, rules, lambda: NOW)
-        return engine.verify(ImageReference.parse(reference or self.reference))
-
-
-def push(client: RegistryClient, address: str, path: str, text: str) -> Digest:
-    where = ImageReference.parse(f"{address}/{path}").repository
-    layer, config = (
-        text.encode(),
-        b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}',
-    )
-    parts = []
-    for content, kind in (
-        (config, "application/vnd.oci.image.config.v1+json"),
-        (layer, "application/vnd.oci.image.layer.v1.tar"),
-    ):
-        digest = Digest.of(content)
-        client.put_blob(where, digest, len(content), iter((content,)))
-        parts.append({"mediaType": kind, "digest": str(digest), "size": len(content)})
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": oci.OCI_MANIFEST,
-        "config": parts[0],
-        "layers": parts[1:],
-    }
-    return client.put_manifest(where, "v1", oci.OCI_MANIFEST, json.dumps(manifest).encode())  # fmt: skip
-
-
-@pytest.fixture
-def make(place: Place, cosign: Cosign, slug: str) -> Callable[[str], Image]:
-    """Push images that no other test has."""
-
-    def image(name: str) -> Image:
-        path = f"{slug}/{name}"
-        digest = push(place.client, place.address, path, f"{slug} {name}")
-        return Image(place, f"{place.address}/{path}:v1", digest, cosign)
-
-    cosign("generate-key-pair").ok()
-    return image
 
 
 LEGACY = ("--use-signing-config=false", "--tlog-upload=false", "--new-bundle-format=false", "-y")
@@ -158,8 +32,8 @@ def codes(decision: Decision) -> set[Code]:
 
 
 @pytest.mark.parametrize("kind", ["bundle", "legacy"])
-def test_a_key_signs(make: Callable[[str], Image], kind: str) -> None:
-    image = make("one")
+def test_a_key_signs(make_image: Callable[[str], Image], kind: str) -> None:
+    image = make_image("one")
     assert image.verify(policy()).verdict == Verdict.DENIED
     assert codes(image.verify(policy())) == {Code.UNSIGNED}
     flags = LEGACY if kind == "legacy" else image.cosign.key_only
@@ -175,8 +49,10 @@ def test_a_key_signs(make: Callable[[str], Image], kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bundle", "legacy"])
-def test_another_key_is_refused(make: Callable[[str], Image], kind: str, tmp_path: Path) -> None:
-    image = make("one")
+def test_another_key_is_refused(
+    make_image: Callable[[str], Image], kind: str, tmp_path: Path
+) -> None:
+    image = make_image("one")
     flags = LEGACY if kind == "legacy" else image.cosign.key_only
     image.run("sign", "--key", "cosign.key", *flags, image.reference).ok()
     image.run("generate-key-pair", "--output-key-prefix", "other").ok()
@@ -193,9 +69,9 @@ def test_another_key_is_refused(make: Callable[[str], Image], kind: str, tmp_pat
         image.run(*words, image.reference).refused("no matching attestations")
 
 
-def test_annotations(make: Callable[[str], Image]) -> None:
+def test_annotations(make_image: Callable[[str], Image]) -> None:
     for kind in ("bundle", "legacy"):
-        image = make(kind)
+        image = make_image(kind)
         flags = LEGACY if kind == "legacy" else image.cosign.key_only
         image.run("sign", "--key", "cosign.key", "-a", "env=prod", *flags, image.reference).ok()
         assert image.verify(policy(", annotations: {env: prod}")).verdict == Verdict.ALLOWED
@@ -203,9 +79,9 @@ def test_annotations(make: Callable[[str], Image]) -> None:
         assert codes(wrong) == {Code.ANNOTATIONS}
 
 
-def test_the_signature_of_another_image(make: Callable[[str], Image]) -> None:
+def test_the_signature_of_another_image(make_image: Callable[[str], Image]) -> None:
     """Whoever can write to the registry copies a signature from one image to another."""
-    good, bad = make("good"), make("bad")
+    good, bad = make_image("good"), make_image("bad")
     good.run("sign", "--key", "cosign.key", *LEGACY, good.reference).ok()
     there = ImageReference.parse(good.reference).repository
     here = ImageReference.parse(bad.reference).repository
@@ -220,8 +96,8 @@ def test_the_signature_of_another_image(make: Callable[[str], Image]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bundle", "legacy"])
-def test_attestations(make: Callable[[str], Image], kind: str) -> None:
-    image = make("one")
+def test_attestations(make_image: Callable[[str], Image], kind: str) -> None:
+    image = make_image("one")
     predicate = {
         "buildDefinition": {"buildType": "https://acme.test/build", "score": 7.5},
         "runDetails": {},
@@ -256,8 +132,8 @@ def test_attestations(make: Callable[[str], Image], kind: str) -> None:
     assert image.verify(policy(require=both)).verdict == Verdict.ALLOWED  # fmt: skip
 
 
-def test_signatures_in_another_repository(make: Callable[[str], Image], slug: str) -> None:
-    image = make("one")
+def test_signatures_in_another_repository(make_image: Callable[[str], Image], slug: str) -> None:
+    image = make_image("one")
     other = f"{image.place.address}/{slug}/signatures"
     environment = image.place.environment | {"COSIGN_REPOSITORY": other}
     flags = LEGACY  # bundles are refused there by some registries: their subject is elsewhere
@@ -270,11 +146,11 @@ def test_signatures_in_another_repository(make: Callable[[str], Image], slug: st
 
 
 @pytest.mark.parametrize("algorithm", ["P-384", "P-521", "ed25519", "rsa"])
-def test_keys_of_all_kinds(make: Callable[[str], Image], algorithm: str) -> None:
+def test_keys_of_all_kinds(make_image: Callable[[str], Image], algorithm: str) -> None:
     """cosign signs with them, and cannot always verify what it signed; ours can."""
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    image = make("one")
+    image = make_image("one")
     key = fake_sigstore.new_key(algorithm)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (image.cosign.folder / "plain.pem").write_bytes(private)
@@ -303,9 +179,9 @@ def sigstore() -> fake_sigstore.Sigstore:
 
 @pytest.mark.parametrize(("kind", "what"), MATERIAL)
 def test_cosign_believes_what_our_tests_make(
-    make: Callable[[str], Image], sigstore: fake_sigstore.Sigstore, kind: str, what: str
+    make_image: Callable[[str], Image], sigstore: fake_sigstore.Sigstore, kind: str, what: str
 ) -> None:
-    image = make("one")
+    image = make_image("one")
     leaf = sigstore.authority.issue()
     log = sigstore.log if "second" in what else sigstore.first_log
     stamps = sigstore.stamps if "timestamp" in what else None

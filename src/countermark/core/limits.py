@@ -111,6 +111,17 @@ CONDITION_SECONDS = 5.0  # to judge one; an SBOM of 1,000 packages takes 0.02
 CONDITIONS_KNOWN = 256  # outcomes remembered, so that copies of a statement are judged once
 CONDITION_BYTES = 1024 * MIB  # of memory to judge one in, the interpreter's own mappings included
 
+# Log that we host -----------------------------------------------------------------------------------------
+LOG_REQUEST_BYTES = 4 * MIB  # what asks for an entry. rekor-tiles: 4 MiB
+LOG_BATCH = 1_024  # entries that become durable together. tessera: 256
+LOG_WAITING = 4_096  # entries on their way; more are pushed back. tessera: 4,096
+LOG_SECONDS = 25.0  # the longest that an entry waits for its turn; clients wait 30
+LOG_CONFLICTS = 8  # a batch is made anew this often when another process was faster
+LOG_FOUND = 10_000  # entries that a search gives
+WITNESS_SECONDS = 5.0  # for a witness to answer. tessera: 10
+WITNESS_PAUSE_SECONDS = 30.0  # one that did not answer is not asked again so long
+WITNESS_ANSWER_BYTES = 64 * KIB
+
 # Signing certificates -----------------------------------------------------------------------------------
 CERTIFICATE_BYTES = 64 * KIB  # one, DER; Fulcio's have 1 KiB, with a GitHub workflow's extensions 2
 CHAIN_CERTIFICATES = 8  # from leaf to root. sigstore-python: 3; Go: none

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from countermark.adapters.password_prompt import PasswordPrompt
     from countermark.adapters.process import Finished
     from countermark.adapters.registry import RegistryClient
+    from countermark.adapters.rekor_lookup import RekorLookup
     from countermark.adapters.sigstore_root import SigstoreRoot
     from countermark.assembly.cosign_registry import RegistryAccess
     from countermark.assembly.cosign_signing import Signing, SigningChoice
@@ -174,12 +175,15 @@ class Cosign:
         except EvidenceError as error:
             raise InputError(f"setting trusted material: loading trusted root: {error}") from None
 
-    def sigstore(self, mirror: str = "", root: bytes = b"") -> "SigstoreRoot":
+    def sigstore(
+        self, mirror: str = "", root: bytes = b"", *, offline: bool = False
+    ) -> "SigstoreRoot":
         """The trusted files of the Sigstore that is initialized, kept where cosign keeps them.
 
         Args:
             mirror: its TUF repository; "" for TUF_MIRROR, or the one that was initialized, or the public one.
             root: what is believed first; b"" for TUF_ROOT_JSON, or what was kept, or the public one's.
+            offline: nothing is fetched.
         """
         from countermark.adapters.sigstore_root import SigstoreRoot
         from countermark.assembly.program import clock
@@ -196,7 +200,14 @@ class Cosign:
             program.warn,
             mirror=mirror or get("TUF_MIRROR", ""),
             root=root,
+            offline=offline,
         )
+
+    def rekor(self, url: str) -> "RekorLookup":
+        """A log of the first kind, asked for entries that it has."""
+        from countermark.adapters.rekor_lookup import RekorLookup
+
+        return RekorLookup(self._program.http, url)
 
     # Files that are given -------------------------------------------------------------------------------------
 

@@ -97,8 +97,8 @@ class Bundle(Value):
     timestamps: tuple[bytes, ...]
     content: Envelope | MessageSignature
 
-    def encode(self) -> bytes:
-        """Write it as 0.3, compact, in cosign's order."""
+    def encode(self, media_type: str = MEDIA_TYPE) -> bytes:
+        """Write it as 0.3, compact, in cosign's order; ``media_type`` is one that means 0.3."""
         material: dict[str, object] = {}
         if self.is_chain:
             chain = [{"rawBytes": to_base64(each)} for each in self.certificates]
@@ -114,7 +114,7 @@ class Bundle(Value):
             material["timestampVerificationData"] = {"rfc3161Timestamps": stamps}
         return strict_json.compact(
             {
-                "mediaType": MEDIA_TYPE,
+                "mediaType": media_type,
                 "verificationMaterial": material,
                 **_encode_content(self.content),
             }

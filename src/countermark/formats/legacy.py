@@ -209,6 +209,14 @@ class BlobBundle(Value):
     certificate: bytes = b""
     entry: LogEntry | None = None
 
+    def envelope(self) -> Envelope | None:
+        """The envelope that ``attest-blob`` put where a signature stands, None where a signature does.
+
+        Raises:
+            MalformedError: something else is there.
+        """
+        return Envelope.parse(self.signature) if self.signature.startswith(b"{") else None
+
     def encode(self) -> bytes:
         """Write it as cosign does."""
         found: dict[str, object] = {"base64Signature": to_base64(self.signature)}
@@ -217,6 +225,15 @@ class BlobBundle(Value):
         if self.entry is not None:
             found["rekorBundle"] = _entry_members(self.entry)
         return encode_json(found)
+
+
+def is_blob_bundle(content: bytes) -> bool:
+    """Say whether this is such a bundle, sound or not, and none of today's."""
+    try:
+        document = strict_json.parse(content, max_bytes=limits.SIGNATURE_BYTES)
+    except MalformedError:
+        return False
+    return isinstance(document, dict) and "base64Signature" in document
 
 
 def parse_blob_bundle(content: bytes) -> BlobBundle:

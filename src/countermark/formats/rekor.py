@@ -160,11 +160,27 @@ def parse_answer_1(content: bytes) -> LogEntry:
     Raises:
         MalformedError: it is none.
     """
-    document = Reader(strict_json.parse(content))
-    names = document.names()
-    if len(names) != 1:
-        raise MalformedError(f"{len(names)} entries, expected is one")
-    entry = document.object(names[0])
+    found = _entries(Reader(strict_json.parse(content)))
+    if len(found) != 1:
+        raise MalformedError(f"{len(found)} entries, expected is one")
+    return found[0]
+
+
+def parse_answers_1(content: bytes) -> tuple[LogEntry, ...]:
+    """Read what Rekor 1 answers to a search: a list of answers with one entry each.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    document = strict_json.parse(b'{"found":' + content + b"}")
+    return tuple(each for one in Reader(document).objects("found") for each in _entries(one))
+
+
+def _entries(document: Reader) -> list[LogEntry]:
+    return [_entry(document.object(name)) for name in document.names()]
+
+
+def _entry(entry: Reader) -> LogEntry:
     body = _base64(entry, "body")
     outer = Reader(strict_json.parse(body))
     verification = entry.object("verification")

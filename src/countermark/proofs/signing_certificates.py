@@ -46,6 +46,7 @@ __all__ = [
     "chain_at",
     "chain_to_authority",
     "parse",
+    "scts_of",
     "split",
 ]
 
@@ -98,7 +99,7 @@ def parse(content: bytes) -> SigningCertificate:
         name_kind=kind,
         issuer=_issuer(found),
         extensions=found,
-        scts=_scts(listed.value) if listed is not None else (),
+        scts=scts_of(certificate),
         precertificate=body_without(certificate.body, SCT_LIST)
         if listed is not None
         else certificate.body,
@@ -194,6 +195,16 @@ def _issuer(found: "Mapping[int, str | bytes]") -> str:
 
 
 # Certificate transparency -------------------------------------------------------------------------------
+
+
+def scts_of(certificate: x509.Certificate) -> tuple[bytes, ...]:
+    """Read the signed certificate timestamps in a certificate; none where it has no list of them.
+
+    Raises:
+        MalformedError: the list cannot be read.
+    """
+    listed = certificate.extension(SCT_LIST)
+    return _scts(listed.value) if listed is not None else ()
 
 
 def _scts(value: bytes) -> tuple[bytes, ...]:

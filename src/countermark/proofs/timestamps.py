@@ -116,6 +116,15 @@ def check_all(
     return tuple(sorted(found.values(), key=lambda stamp: (stamp.time, stamp.authority)))
 
 
+def said(response: bytes) -> TimestampInfo:
+    """Read what a timestamp says, for people: nothing is checked.
+
+    Raises:
+        EvidenceError: it cannot be read, or says that nothing was stamped.
+    """
+    return parse_info(_signed_data(response).content)
+
+
 # Reading ---------------------------------------------------------------------------------------------
 
 

@@ -610,7 +610,9 @@ BUNDLE_CREATE = (
     Flag(name="rfc3161-timestamp", help="file of the signed timestamp"),
     Flag(name="ignore-tlog", kind="bool", help="look nothing up in the transparency log"),
     Flag(
-        name="rekor-url", default="https://rekor.sigstore.dev", help="URL of the transparency log"
+        name="rekor-url",
+        default="https://rekor.sigstore.dev",
+        deprecated=f"{_CONFIG} a rekor url; see `cosign signing-config --help`",
     ),
     _OUT,
 )

@@ -8,7 +8,7 @@ from countermark.cli.cosign import failures, identities, roots
 from countermark.cli.cosign.words import CosignError
 from countermark.core.errors import Code, CountermarkError, EvidenceError, InputError
 from countermark.core.value import Value
-from countermark.formats import strict_json
+from countermark.formats import legacy
 from countermark.formats.payloads import PREDICATE_TYPES
 from countermark.schemes.cosign import artifacts, check, verifier
 from countermark.schemes.cosign.material import Artifact, Material
@@ -210,7 +210,7 @@ def _given(words: "Words", program: "Program", asked: _Asked) -> _Given:
     path = words.text("bundle")
     if path:
         content = _read(program, path, f"reading {path}: ")
-        is_new = words.on("new-bundle-format") and not _is_old_bundle(content)
+        is_new = words.on("new-bundle-format") and not legacy.is_blob_bundle(content)
         if asked.is_attestation or is_new or not words.text("signature"):
             return _Given(kind="bundle" if is_new else "old-bundle", content=content, place=path)
     place = words.text("signature")
@@ -234,14 +234,6 @@ def _read(program: "Program", place: str, prefix: str = "") -> bytes:
         return program.cosign.given(place)
     except CountermarkError as error:
         raise CosignError(f"{prefix}{error}", hint=error.hint) from error
-
-
-def _is_old_bundle(content: bytes) -> bool:
-    try:
-        document = strict_json.parse(content, max_bytes=len(content))
-    except EvidenceError:
-        return False
-    return isinstance(document, dict) and "base64Signature" in document
 
 
 def _decoded(content: bytes) -> bytes:
@@ -334,8 +326,6 @@ def _timestamp(words: "Words", program: "Program") -> bytes:
     place = words.text("rfc3161-timestamp")
     if not place:
         return b""
-    from countermark.formats import legacy  # noqa: PLC0415 - old signatures only
-
     return legacy.parse_timestamp(_read(program, place))
 
 

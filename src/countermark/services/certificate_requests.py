@@ -66,6 +66,9 @@ class Asked(Value):
     proof: bytes
     signing_request: bytes
 
+    def __repr__(self) -> str:
+        return "Asked(token=…)"  # whoever reads the token can use it
+
     def proven_key(self, challenge: str) -> PublicKey:
         """Return the key, whose owner has signed the challenge, or the request.
 

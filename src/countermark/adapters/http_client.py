@@ -98,7 +98,8 @@ class HttpClient:
                 if attempt == tries or not waiting.allows(seconds):
                     raise
             else:
-                asked = _retry_after(stream.headers) if stream.status in _RETRIED else -1.0
+                again = stream.status in _RETRIED or stream.status in request.retry
+                asked = _retry_after(stream.headers) if again else -1.0
                 if asked < 0 or asked > limits.RETRY_AFTER_SECONDS or attempt == tries:
                     return stream
                 seconds = max(asked, seconds)

@@ -31,6 +31,7 @@ class HttpRequest(Value):
         max_bytes: the longest body that is taken.
         follow: whether redirects are followed (GET and HEAD only).
         tls: what docker's folders add for this server.
+        retry: statuses that mean "try again" here, besides those that always do.
     """
 
     method: str
@@ -41,6 +42,7 @@ class HttpRequest(Value):
     max_bytes: int = limits.JSON_BYTES
     follow: bool = False
     tls: HostTls = HostTls()
+    retry: tuple[int, ...] = ()
 
     @property
     def repeatable(self) -> bool:

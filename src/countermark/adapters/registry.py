@@ -1,7 +1,7 @@
 """OCI distribution client."""
 
 from countermark.adapters.http_wire import Headers
-from countermark.adapters.registry_requests import Call, RegistryRequests, next_page
+from countermark.adapters.registry_requests import WRITTEN_NOW, Call, RegistryRequests, next_page
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -91,11 +91,14 @@ class RegistryClient:
         Raises:
             As ``resolve``.
         """
-        content, media_type, _ = self._fetched(ImageReference(repository=repository, tag=tag))
+        wanted = ImageReference(repository=repository, tag=tag)
+        content, media_type, _ = self._fetched(wanted, WRITTEN_NOW)
         return content, media_type
 
-    def _fetched(self, wanted: ImageReference) -> tuple[bytes, str, Digest]:
-        call = self._manifest_call(wanted, "GET")
+    def _fetched(
+        self, wanted: ImageReference, retry: tuple[int, ...] = ()
+    ) -> tuple[bytes, str, Digest]:
+        call = self._manifest_call(wanted, "GET").replace(retry=retry)
         answer = self._requests.answer(wanted.repository, call, 200)
         media_type = oci.media_type_of(answer.headers.one("content-type"))
         given = "" if media_type in _UNSPECIFIC else media_type

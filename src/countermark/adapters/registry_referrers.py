@@ -7,7 +7,13 @@ changes and puts back, so that two writers at once can lose an entry. Ours give 
 """
 
 from countermark.adapters.http_exchange import Answer
-from countermark.adapters.registry_requests import PUSH, Call, RegistryRequests, next_page
+from countermark.adapters.registry_requests import (
+    PUSH,
+    WRITTEN_NOW,
+    Call,
+    RegistryRequests,
+    next_page,
+)
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -82,6 +88,7 @@ def _by_tag(
         tail=f"manifests/{oci.fallback_tag(subject)}",
         headers={"Accept": ", ".join(oci.INDEXES)},
         follow=True,
+        retry=WRITTEN_NOW,
     )
     try:
         answer = requests.answer(repository, call, 200)
@@ -183,6 +190,7 @@ def _with_own_tags(
             tail=f"manifests/{tag}",
             headers={"Accept": ", ".join(oci.MANIFESTS)},
             follow=True,
+            retry=WRITTEN_NOW,
         )
         try:
             answer = requests.answer(repository, call, 200)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from countermark.core.reference import Repository
 
 PULL, PUSH, DELETE = "pull", "pull,push", "delete"
+WRITTEN_NOW = (500,)  # see Call.retry
 _SHOWN_CHARS = 300  # of what a registry says
 _SHOWN_ERRORS = 3
 _UNKNOWN = (
@@ -46,6 +47,7 @@ class Call(Value):
         at: a whole URL instead, as an upload's Location or a next page's Link gives it.
         actions: what the token must allow on the repository; ``also`` are further scopes.
         what: the thing asked about, for messages: ``manifest for alpine:3``.
+        retry: statuses that mean "try again" here: docker-registry answers 500 to who reads a tag being written.
     """
 
     method: str
@@ -59,6 +61,7 @@ class Call(Value):
     actions: str = PULL
     also: tuple[str, ...] = ()
     what: str = ""
+    retry: tuple[int, ...] = ()
 
 
 class RegistryRequests:
@@ -143,6 +146,7 @@ class RegistryRequests:
             max_bytes=call.max_bytes,
             follow=call.follow,
             tls=tls,
+            retry=call.retry,
         )
         if url.origin != base.origin:  # elsewhere we are nobody
             return self._client.ask_anonymously(request.replace(tls=tls.without_client()))

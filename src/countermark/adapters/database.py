@@ -69,10 +69,6 @@ class Database(Protocol):
 
     def watch(self, query: str, changed: Callable[[int], None]) -> None: ...
 
-    def exclusive(self, name: str) -> AbstractContextManager[None]: ...
-
-    def close(self) -> None: ...
-
 
 def to_microseconds(moment: datetime) -> int:
     """Give a moment as the tables hold it."""

@@ -6,6 +6,7 @@ state it was made for, so that two processes never add two entries at one place,
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -67,6 +68,12 @@ _GROW = _GROW.values(
 _DROP = sa.delete(BODIES).where(BODIES.c.log == _LOG, BODIES.c.place < sa.bindparam("done"))
 
 
+class LogDatabase(Database, Protocol):
+    """A database in which several processes can agree who works on something."""
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]: ...
+
+
 class SqlLogIndex:
     """The index of one log (port ``LogIndex``).
 
@@ -75,7 +82,7 @@ class SqlLogIndex:
         name: the log's; several may share a database.
     """
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: LogDatabase, name: str) -> None:
         self._database, self._name = database, name
         self._number = 0
 

@@ -4,8 +4,11 @@ from countermark.core.ports import Response
 from countermark.formats import strict_json
 
 JSON = ("Content-Type", "application/json")
-INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 3, 5, 12, 13, 14
+UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS = 2, 3, 5, 6
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 12, 13, 14
 _STATUSES = {
+    UNKNOWN: 500,
+    ALREADY_EXISTS: 409,
     INVALID_ARGUMENT: 400,
     NOT_FOUND: 404,
     UNIMPLEMENTED: 501,

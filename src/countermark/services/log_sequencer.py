@@ -219,6 +219,10 @@ class Sequencer:
             self._index.freeze()
             return self._shown(self._current())
 
+    def is_frozen(self) -> bool:
+        """Say whether the log takes no entries any more."""
+        return self._index.state().is_frozen
+
     def check(self) -> None:
         """Ask whether the log can be read; raises what it meets."""
         self._index.state()

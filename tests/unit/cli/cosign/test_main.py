@@ -2,61 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from countermark.adapters.password_prompt import PasswordPrompt
-from countermark.assembly.cosign import Cosign
-from countermark.assembly.program import Program
 from countermark.cli.cosign.commands import COMMANDS
 from countermark.cli.cosign.main import Deadline, help_of, overview
 from countermark.cli.cosign.words import CosignError
-from countermark.cli.main import main
-
-Play = Callable[..., tuple[int, str, str]]
-NOBODY = os.open(os.devnull, os.O_RDONLY)
-
-
-class Alone(Program):
-    """A program whose standard input is what the test gives."""
-
-    source = NOBODY
-
-    @property
-    def cosign(self) -> Cosign:
-        made = super().cosign
-        made._made.setdefault(
-            "prompt", PasswordPrompt(self.environment, self.source, lambda _: None)
-        )
-        return made
-
-
-@pytest.fixture
-def play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Play]:
-    descriptors: list[int] = []
-
-    def run(*argv: str, typed: bytes | None = None, **environment: str) -> tuple[int, str, str]:
-        home = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
-        program = Alone(home | environment)
-        if typed is not None:
-            source, to = os.pipe()
-            descriptors.append(source)
-            os.write(to, typed)
-            os.close(to)
-            program.source = source
-        status = main(["cosign", *argv], lambda _: program)
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    yield run
-    for descriptor in descriptors:
-        os.close(descriptor)
-
-
-def both(text: str) -> str:
-    return f"Error: {text}\nerror during command execution: {text}\n"
+from playing import Play, both
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+"""What the tests of cosign's commands share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from playing import Play, playing
+
+
+@pytest.fixture
+def play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Play]:
+    yield from playing(tmp_path, capsys)

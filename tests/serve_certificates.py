@@ -11,6 +11,7 @@ from pathlib import Path
 
 import identity
 from countermark.adapters.certificate_entries import CertificateEntryTable
+from countermark.adapters.database import migrate
 from countermark.adapters.granian_server import leave
 from countermark.adapters.http_server import Bounds, HttpServer, Route, Services
 from countermark.adapters.identity_accounts import AccountFile
@@ -69,7 +70,9 @@ def main(arguments: list[str]) -> None:
         Issuers([provider.believed()]),
         IssuerKeys(identity.Documents(), {f"{url}/identity": provider.key_set}),
     )
-    entries = CertificateEntryTable(SqliteDatabase(str(folder / "entries.db")))
+    database = SqliteDatabase(str(folder / "entries.db"))
+    migrate(database)
+    entries = CertificateEntryTable(database)
     log = CertificateLogServer(authority.log_key, entries, authority.chain, clock, "/log")
     asked = None if "--no-log" in arguments else log
     certificates = CertificateAuthority(authority.issuer, authority.chain, tokens, clock, asked)

@@ -1,7 +1,7 @@
-"""A certificate log's entries in a database of their own.
+"""A certificate log's entries in a database.
 
 Many threads add at once, and each waits until its entry is on the disk: so whoever comes first writes for all that
-wait, in one transaction. Other processes take turns with us (``BEGIN IMMEDIATE``): the numbers have no gaps.
+wait, in one transaction. Other processes take turns with us, so that the numbers have no gaps.
 """
 
 import threading
@@ -10,20 +10,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from countermark.adapters.database import Database
+from countermark.adapters.log_index import LogDatabase
 from countermark.core.errors import CountermarkError, UnavailableError
 from countermark.core.ports_sigstore import LoggedCertificate
 
 _AT_ONCE = 256  # entries in one transaction
+_LOCK = "certificate-entries"
 
 _metadata = sa.MetaData()
 ENTRIES = sa.Table(
     "certificate_entries",
     _metadata,
     sa.Column("place", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("identity", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("leaf", sa.LargeBinary, nullable=False),
-    sa.Column("extra", sa.LargeBinary, nullable=False),
+    sa.Column("identity", sa.LargeBinary),
+    sa.Column("leaf", sa.LargeBinary),
+    sa.Column("extra", sa.LargeBinary),
 )
 
 
@@ -41,14 +42,12 @@ class CertificateEntryTable:
     All of it is public. Whoever can write it can break the log's promises, and can be seen to.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Take a database, and make the table where it is missing."""
+    def __init__(self, database: LogDatabase) -> None:
+        """Take a database whose tables are there (``migrate``)."""
         self._database = database
         self._waiting: list[_Waiting] = []
         self._turn = threading.Condition()
         self._is_writing = False
-        with database.writing() as connection:
-            _metadata.create_all(connection)
 
     def add(self, identity: bytes, entry: LoggedCertificate) -> LoggedCertificate:
         """See the port."""
@@ -105,7 +104,7 @@ class CertificateEntryTable:
 
     def _written(self, batch: Sequence[_Waiting]) -> dict[bytes, LoggedCertificate]:
         """Write what is not there yet, and return what is there of each identity then."""
-        with self._database.writing() as connection:
+        with self._database.exclusive(_LOCK), self._database.writing() as connection:
             query = sa.select(ENTRIES.c.identity, ENTRIES.c.leaf, ENTRIES.c.extra)
             query = query.where(ENTRIES.c.identity.in_([each.identity for each in batch]))
             kept = {bytes(row.identity): _entry(row) for row in connection.execute(query)}

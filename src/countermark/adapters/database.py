@@ -19,7 +19,7 @@ from countermark.core.errors import Code, RefusedError
 from countermark.core.ports import FeedEntry, StoredFile
 from countermark.core.value import Value
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 CACHE_BYTES = 64 * 1024 * 1024  # of one worker: some 40,000 repositories of a few tags
 _NOTICE_SECONDS = 0.001
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

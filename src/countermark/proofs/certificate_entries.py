@@ -98,11 +98,6 @@ def leaf(signed: bytes, time: int, extensions: bytes = b"") -> bytes:
     return scts.signed_content(time, extensions, signed)
 
 
-def time_of(content: bytes) -> int:
-    """Read the time of a leaf, milliseconds since 1970."""
-    return int.from_bytes(content[2:10])
-
-
 def tree_head(size: int, time: int, root: bytes) -> bytes:
     """Write what the log signs about its tree (3.5)."""
     return _TREE_HEAD + time.to_bytes(8) + size.to_bytes(8) + root

@@ -267,7 +267,8 @@ def _file(program: "Program", asked: _Asked, given: _Given, algorithm: str) -> A
         found = program.cosign.artifact(asked.file)
     except InputError as error:
         named = None
-        if not given.is_old and not asked.is_attestation and error.code == Code.NOT_FOUND:
+        may_be_digest = not given.is_old and not asked.is_attestation and "://" not in asked.file
+        if may_be_digest and error.code == Code.NOT_FOUND:
             named = artifacts.digest_named(asked.file)
         if named is None:
             raise

@@ -60,10 +60,10 @@ def signing_config(parts: Parts) -> SigningConfig:
 def _services(
     url: str, version: int, parts: Parts, behind: Sequence[Authority | Instance]
 ) -> tuple[Service, ...]:
-    """The one service of a kind, in use since the newest of what stands behind it was."""
+    """The one service of a kind, in use since the first of what stands behind it: no clock is wrong by so much."""
     if not url:
         return ()
-    start = behind[-1].start if behind else None
+    start = behind[0].start if behind else None
     return (Service(url=url, api_version=version, operator=parts.operator, start=start),)
 
 

@@ -66,6 +66,7 @@ BAD: list[tuple[str, str]] = [
     ('{"a":1 "b"}', "invalid character '\"' after object key:value pair"),
     ('{"a":01}', "invalid character '1' after object key:value pair"),
     ('{"a":[1 2]}', "invalid character '2' after array element"),
+    ('{"a":[],"b":[1,{}],"c":false,"d":tru}', "invalid character '}' in literal true (expecting 'e')"),
     ('{"a":[1,]}', "invalid character ']' looking for beginning of value"),
     ("{'a':1}", "invalid character '\\'' looking for beginning of object key string"),
     ("\\", "invalid character '\\\\' looking for beginning of value"),
@@ -91,6 +92,14 @@ BAD: list[tuple[str, str]] = [
     ("5", "proto: syntax error (line 1:1): unexpected token 5"),
     ("null", "proto: syntax error (line 1:1): unexpected token null"),
     ('{"publicKeyRequest":[]}', "proto: syntax error (line 1:21): unexpected token ["),
+    (
+        '{"zz":{"a":[1,{}]},"logIndex":5,"algorithm":null,"verifiers":[{"content":"a"}],"publicKeyRequest":5}',
+        "proto: syntax error (line 1:99): unexpected token 5",
+    ),
+    (
+        '{"verifiers":[{"content":"a","proofOfPossession":"YQ"}],"publicKeyRequest":[]}',
+        "proto: syntax error (line 1:76): unexpected token [",
+    ),
     ('{"verifiers":{}}', "proto: syntax error (line 1:14): unexpected token {"),
     ('{"verifiers":[{},5]}', "proto: syntax error (line 1:18): unexpected token 5"),
     (

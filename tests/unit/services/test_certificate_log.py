@@ -158,7 +158,7 @@ def test_what_cannot_be_kept_is_not_promised(problem: Exception, status: int) ->
 
 # Showing ------------------------------------------------------------------------------------------------
 
-SIZES = (0, 1, 2, 3, 7, 255, 256, 257, 600)
+SIZES = (0, 1, 2, 3, 7, 255, 256, 257, 600, 1000, 2345)
 
 
 @pytest.mark.parametrize("size", SIZES)

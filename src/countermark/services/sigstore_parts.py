@@ -52,8 +52,8 @@ def signing_config(parts: Parts) -> SigningConfig:
         issuers=_services(parts.issuer_url, _ISSUER_API, parts, trusted.authorities),
         logs=logs,
         timestamp_authorities=stamps,
-        log_selector=_ANY if logs else Selector(),
-        timestamp_selector=_ANY if stamps else Selector(),
+        log_selector=_ANY,  # also where there is none: sigstore-python reads no file without
+        timestamp_selector=_ANY,
     )
 
 

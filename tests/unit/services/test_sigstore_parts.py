@@ -82,7 +82,10 @@ def test_a_rotated_key_does_not_stop_signers_whose_clock_is_slow() -> None:
 
 def test_without_services() -> None:
     config = sigstore_parts.signing_config(KEYS)
-    assert config == signing_config.SigningConfig()
+    selector = signing_config.Selector(kind="ANY")
+    assert config == signing_config.SigningConfig(
+        log_selector=selector, timestamp_selector=selector
+    )
     assert sorted(sigstore_parts.targets(KEYS, NOW)) == [
         "signing_config.v0.2.json",
         "trusted_root.json",

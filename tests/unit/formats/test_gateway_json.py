@@ -66,7 +66,7 @@ BAD: list[tuple[str, str]] = [
     ('{"a":1 "b"}', "invalid character '\"' after object key:value pair"),
     ('{"a":01}', "invalid character '1' after object key:value pair"),
     ('{"a":[1 2]}', "invalid character '2' after array element"),
-    ('{"a":[],"b":[1,{}],"c":false,"d":tru}', "invalid character '}' in literal true (expecting 'e')"),
+    ('{"a":[],"b":["\\n"],"c":false,"d":tru}', "invalid character '}' in literal true (expecting 'e')"),
     ('{"a":[1,]}', "invalid character ']' looking for beginning of value"),
     ("{'a':1}", "invalid character '\\'' looking for beginning of object key string"),
     ("\\", "invalid character '\\\\' looking for beginning of value"),

@@ -31,6 +31,8 @@ KEYS: "dict[str, tuple[str, str]]" = {
     "serve.requireLogin": ("flag", "false"),
     "serve.allowAnonymousWrite": ("flag", "false"),
     "serve.acceptSparse": ("flag", "false"),
+    "serve.sigstore": ("flag", "false"),
+    "serve.issuers": ("path", "our own issuer alone"),
 }
 
 
@@ -47,6 +49,8 @@ class Serve(Value):
     require_login: bool = False
     allow_anonymous_write: bool = False
     accept_sparse: bool = False
+    sigstore: bool = False
+    issuers: str = ""
 
 
 class Config(Value):

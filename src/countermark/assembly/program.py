@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from countermark.adapters.credentials import Logins
     from countermark.adapters.docker_config import CaFolders
     from countermark.adapters.http_client import HttpClient
+    from countermark.adapters.identity_accounts import AccountFile
+    from countermark.adapters.identity_issuer import IdentityIssuer
     from countermark.adapters.notary import NotaryServers
     from countermark.adapters.registry import RegistryClient
     from countermark.adapters.registry_auth import Authenticator
@@ -480,7 +482,7 @@ class Program:
         words = {"tls_name": "tlsNames", "data": "data", "listen": "listen", "tls_cert": "tlsCert"}
         words |= {"tls_key": "tlsKey", "master_key_file": "masterKeyFile", "htpasswd": "htpasswd"}
         words |= {"require_login": "requireLogin", "allow_anonymous_write": "allowAnonymousWrite"}
-        words |= {"accept_sparse": "acceptSparse"}
+        words |= {"accept_sparse": "acceptSparse", "sigstore": "sigstore", "issuers": "issuers"}
         settings = tuple(
             (f"serve.{words[name]}", tuple(value) if isinstance(value, list) else value)
             for name, value in flags.items()
@@ -488,6 +490,42 @@ class Program:
         )
         config = self.config_with((Source(origin="flags", settings=settings),))  # type: ignore[arg-type]
         return Server(config, self.data_folder, clock)
+
+    # A private Sigstore -------------------------------------------------------------------------------
+
+    @staticmethod
+    def password_from_stdin() -> str:
+        """A password that another program sends."""
+        from countermark.adapters.typed_password import read_password
+
+        return read_password(0)
+
+    def accounts(self, data: str) -> "AccountFile":
+        """The accounts of the issuer in a server's folder."""
+        from countermark.assembly import sigstore_files
+
+        return sigstore_files.accounts(self.server_data(data))
+
+    def identity_issuer(self, issuer: str, ca: str, data: str) -> "IdentityIssuer":
+        """An issuer of identity tokens: at an address, or of a server's folder."""
+        from countermark.assembly import sigstore_files
+
+        return sigstore_files.issuer(self, issuer, ca, self.server_data(data))
+
+    def exported_sigstore(self, data: str) -> "Mapping[str, bytes]":
+        """What hosts without a network need of the Sigstore in a server's folder."""
+        from countermark.assembly import sigstore_files
+
+        folder = self.server_data(data)
+        own = os.path.join(folder, "master.key")
+        return sigstore_files.exported(folder, self.config.serve.master_key_file or own)
+
+    @staticmethod
+    def write_files(folder: str, files: "Mapping[str, bytes]") -> None:
+        """Put files into a folder."""
+        from countermark.assembly import sigstore_files
+
+        sigstore_files.write_files(folder, files)
 
     # Our own place in the system --------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from countermark.assembly.sigstore import Sigstore
+
 DEFAULT_LISTEN = "127.0.0.1:5443"
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate names
 _LOCK_SECONDS = 0.5  # a second server on one folder is told at once
@@ -57,6 +59,7 @@ class Server:
             allow_anonymous_write=settings.allow_anonymous_write,
         )
         self._own_ca = not settings.tls_cert
+        self.sigstore: Sigstore | None = None
 
     def run(self, ready: "Callable[[], None]") -> int:
         """Serve until told to stop; ``ready`` is called once connections are taken.
@@ -81,10 +84,17 @@ class Server:
     def _run(self, ready: "Callable[[], None]") -> int:
         tls = self._tls()
         database = SqliteDatabase(os.path.join(self.data, "trust.db"))
+        sigstore = None
         try:
             migrate(database)
+            sigstore = self._sigstore() if self._settings.sigstore else None
             server = HttpServer(
-                (self.host, self.port), tls, self._services(database), Bounds(), self._clock, _log
+                (self.host, self.port),
+                tls,
+                self._services(database, sigstore),
+                Bounds(),
+                self._clock,
+                _log,
             )
 
             def started(address: tuple[str, int]) -> None:
@@ -94,19 +104,41 @@ class Server:
             whole = server.run(started, last=True)
         finally:
             database.close()
+            if sigstore is not None:
+                sigstore.close()
         from countermark.adapters import granian_server
 
         granian_server.leave(0 if whole else 1)
 
-    def _services(self, database: SqliteDatabase) -> Services:
+    def _sigstore(self) -> "Sigstore":
+        """The private Sigstore, whose libraries nobody else loads."""
+        from countermark.assembly.sigstore import FOLDER, Sigstore, SigstoreSettings, base_url
+
+        settings = self._settings
+        self.sigstore = Sigstore(
+            SigstoreSettings(
+                folder=os.path.join(self.data, FOLDER),
+                master_key=self._master_key(),
+                make_master=not settings.master_key_file,
+                url=base_url((settings.tls_names or (self.host,))[0], self.port),
+                issuers=settings.issuers,
+                htpasswd=self._users if settings.htpasswd else lambda: "",
+            ),
+            self._clock,
+        )
+        return self.sigstore
+
+    def _master_key(self) -> str:
+        return self._settings.master_key_file or os.path.join(self.data, "master.key")
+
+    def _services(self, database: SqliteDatabase, sigstore: "Sigstore | None") -> Services:
         settings = self._settings
         folder = os.path.join(self.data, "registry")
         storage.make_folder(folder)
         clean_unfinished(folder, self._clock())
         access = self._access()
         store = SqlTrustStore(database)
-        master = settings.master_key_file or os.path.join(self.data, "master.key")
-        keys = SealedKeys(database, master, make=not settings.master_key_file)
+        keys = SealedKeys(database, self._master_key(), make=not settings.master_key_file)
         notary = Notary(store, keys, access, self._clock)
         blobs, manifests = BlobStore(folder), ManifestStore(folder)
         stores = Stores(
@@ -122,6 +154,7 @@ class Server:
                 Route(name="notary", serves=notary.serves, handler=notary.answer),
                 Route(name="token", serves=access.serves, handler=access.answer),
                 Route(name="registry", serves=lambda path: path.startswith("/v2"), handler=images),
+                *(sigstore.routes() if sigstore is not None else ()),
             ),
             hot=notary.hot,
             checks={"trust store": notary.check},
@@ -166,6 +199,9 @@ class Server:
                     f"  ~/.docker/tls/{place}/ca.crt           docker's trust client, notary, countermark",
                     f"  /etc/docker/certs.d/{place}/ca.crt     the docker daemon, skopeo, podman",
                 ]
+        if self.sigstore is not None:
+            ca = os.path.join(self.data, "tls", "ca.crt") if self._own_ca else ""
+            lines += self.sigstore.directions(self.data, ca)
         if not self._settings.htpasswd and not is_loopback(self.host):
             lines.append(
                 "warning: anybody who reaches this address may publish (--allow-anonymous-write)"

@@ -90,7 +90,19 @@ COMMANDS: tuple[Command, ...] = (
     _command(
         "config show", "policy", "config_show", "show the configuration and where it comes from"
     ),
-    _command("serve", "serve", "serve", "run a registry and a trust server"),
+    _command("serve", "serve", "serve", "run a registry and a trust server, and a Sigstore"),
+    _command(
+        "sigstore user add", "sigstore_users", "user_add", "make an account of our own issuer"
+    ),
+    _command("sigstore user list", "sigstore_users", "user_list", "list the accounts"),
+    _command("sigstore user remove", "sigstore_users", "user_remove", "take an account away"),
+    _command("sigstore token", "sigstore_users", "token", "get an identity token for an account"),
+    _command(
+        "sigstore export",
+        "sigstore_export",
+        "export",
+        "write what hosts without network need to trust and to sign",
+    ),
     _command(
         "clean", "clean", "clean", "remove what nothing names any more from a server's folder"
     ),
@@ -110,6 +122,8 @@ GROUPS = {
     ("policy",): "check policies",
     ("config",): "look at the configuration",
     ("shim",): "the old commands go on working",
+    ("sigstore",): "a private Sigstore: accounts, tokens, what its clients need",
+    ("sigstore", "user"): "manage the accounts of its issuer",
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   countermark serve                                    on 127.0.0.1:5443, data in ~/.local/share/countermark
   countermark serve --data /srv/trust --listen 0.0.0.0:443 --tls-name registry.example.com --htpasswd users
+  countermark serve --sigstore --listen 0.0.0.0:443 --tls-name sigstore.example.com --htpasswd users
   htpasswd -B -c users alice                           makes a file of users (bcrypt only)
 
 clients need nothing but the CA that it makes: the places are printed at the start."""
@@ -66,6 +67,17 @@ def serve_arguments(parser: "argparse.ArgumentParser") -> None:
         help="take manifests of which something was never pushed, as an index of one platform",
     )
     add(
+        "--sigstore",
+        action="store_true",
+        help="a private Sigstore too: certificates, log, timestamps, trust root, identities",
+    )
+    add(
+        "--issuers",
+        metavar="FILE",
+        default="",
+        help="OpenID issuers whose identities are certified, in Fulcio's words (with --sigstore)",
+    )
+    add(
         "--allow-anonymous-write",
         action="store_true",
         help="let anyone write on an address that is not loopback",
@@ -78,6 +90,8 @@ def serve(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
         raise InputError(
             "--tls-cert and --tls-key go together", hint="give both, or neither for our own CA"
         )
+    if args.issuers and not args.sigstore:
+        raise InputError("--issuers is for a Sigstore", hint="add --sigstore")
     if args.require_login and not args.htpasswd:
         raise InputError("--require-login needs users", hint="add --htpasswd FILE")
     server = program.server(vars(args))

@@ -178,7 +178,7 @@ def issue_chain(
         InputError: a name that does not fit into a certificate. KeyAccessError, UnavailableError: see the key.
     """
     start, end = now.replace(microsecond=0) - _EARLY, now.replace(microsecond=0) + _LIFE
-    root_key = signing_keys.generate("ecdsa-p384")
+    root_key = signing_keys.generate()
     root = issuing.make_root(root_key, issuing.subject(organization, f"{name} root"), start, end)
     leaf = issuing.make_timestamp_leaf(
         issuing.Signer(root, root_key),

@@ -162,6 +162,12 @@ def test_what_go_would_take_and_we_do_not(text: str, match: str) -> None:
         taken(text)
 
 
+def test_what_is_long_is_refused_in_fewer_words() -> None:
+    """To find the words takes a while, and whoever asks need not be known to us."""
+    with pytest.raises(MalformedError, match="not JSON"):
+        read(b"[" + b"1," * 40_000, FIELDS, max_bytes=100_000, rules=LENIENT)
+
+
 def test_bytes_that_are_not_utf_8() -> None:
     with pytest.raises(MalformedError):
         read(b'{"zz":"\xff"}', FIELDS, max_bytes=100, rules=LENIENT)

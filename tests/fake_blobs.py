@@ -34,7 +34,7 @@ def bundle(
     stamps: TimestampAuthority | None = None,
     at: datetime = SIGNED_AT,
     hash_: Any = None,
-    **digest: str,
+    digest: Document | None = None,
 ) -> Document:
     """Sign a file and put everything that proves it into a bundle; ``digest`` replaces what it says of the file."""
     signed = signature(signer, content, hash_)

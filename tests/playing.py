@@ -55,6 +55,7 @@ def playing(home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Play]:
             os.close(to)
             program.source = source
         status = main(["cosign", *map(str, argv)], lambda _: program)
+        program.http.close()
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 

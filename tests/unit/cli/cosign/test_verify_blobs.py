@@ -81,7 +81,7 @@ def test_keys_of_every_kind_with_their_own_hash(play: Play, put: Put, kind: str)
     digest = {} if kind != "ed25519" else {"algorithm": "SHA2_512", "digest": ""}
     if digest:
         digest["digest"] = fake.b64(sha512(BLOB).digest())
-    put("b.json", blobs.bundle(KEYS[kind], **digest))
+    put("b.json", blobs.bundle(KEYS[kind], digest=digest))
     put("signature", fake.b64(blobs.signature(KEYS[kind])).encode())
     for given in (("--bundle", "b.json"), ("--signature", "signature")):
         assert play("verify-blob", *UNLOGGED, *given, "blob")[0] == 0
@@ -134,7 +134,7 @@ def test_a_digest_instead_of_the_file(
         "algorithm": algorithm.upper().replace("SHA", "SHA2_"),
         "digest": fake.b64(functions[algorithm](BLOB).digest()),
     }
-    put("b.json", blobs.bundle(KEYS[kind], **said))
+    put("b.json", blobs.bundle(KEYS[kind], digest=said))
     digest = functions[algorithm](BLOB).hexdigest()
     words = line("verify-blob", *UNLOGGED, "--bundle", "b.json", f"{algorithm}:{digest}")
     assert play(*words)[0] == status

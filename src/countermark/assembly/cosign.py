@@ -5,7 +5,6 @@ import sys
 
 from countermark.core import limits
 from countermark.core.errors import (
-    ConfigError,
     CountermarkError,
     EvidenceError,
     InputError,
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from countermark.adapters.process import Finished
     from countermark.adapters.registry import RegistryClient
     from countermark.adapters.rekor_lookup import RekorLookup
-    from countermark.adapters.sigstore_root import SigstoreRoot
+    from countermark.adapters.sigstore_root import SigstoreRoot, TrustedRoots
     from countermark.assembly.cosign_registry import RegistryAccess
     from countermark.assembly.cosign_signing import Signing, SigningChoice
     from countermark.assembly.program import Program
@@ -190,13 +189,12 @@ class Cosign:
 
         program = self._program
         get = program.environment.get
-        folder = get("TUF_ROOT") or os.path.join(program.home, ".sigstore", "root")
         if not root and get("TUF_ROOT_JSON"):
             root = self.given(get("TUF_ROOT_JSON", ""))
         return SigstoreRoot(
             program.http,
             clock,
-            [folder],
+            [self._tuf_folder],
             program.warn,
             mirror=mirror or get("TUF_MIRROR", ""),
             root=root,
@@ -231,8 +229,25 @@ class Cosign:
         from countermark.schemes.cosign.verifier import CosignVerifier
 
         return CosignVerifier(
-            registry, NamedRoots(), place_of=policy.signatures_of, conditions=CelConditions()
+            registry, self.roots(), place_of=policy.signatures_of, conditions=CelConditions()
         )
+
+    def roots(self) -> "TrustedRoots":
+        """Trusted roots that a policy does not spell out: the initialized Sigstore's, and the public one's."""
+        from countermark.adapters.sigstore_root import PUBLIC_MIRROR, SigstoreRoot, TrustedRoots
+        from countermark.assembly.program import clock
+
+        program = self._program
+        public = SigstoreRoot(
+            program.http, clock, [self._tuf_folder], program.warn, mirror=PUBLIC_MIRROR
+        )
+        return TrustedRoots("", self.sigstore(), public)
+
+    @property
+    def _tuf_folder(self) -> str:
+        """Where cosign keeps what it has fetched."""
+        given = self._program.environment.get("TUF_ROOT")
+        return given or os.path.join(self._program.home, ".sigstore", "root")
 
     # Signing --------------------------------------------------------------------------------------------
 
@@ -257,19 +272,3 @@ class Cosign:
             return process.run(command, given=given, environment=self._program.environment)
 
         return docker_login.remember(self.docker_config_file, registry, username, password, run)
-
-
-class NamedRoots:
-    """Trusted roots that a policy does not spell out (port ``TrustedRoots``)."""
-
-    def trusted_root(self, name: str) -> "TrustedRoot":
-        """Return one by its name.
-
-        Raises:
-            ConfigError: there is none of this name.
-        """
-        what = "the public Sigstore's trusted root is" if name else "no trusted root is"
-        raise ConfigError(
-            f"{what} not configured here",
-            hint="write trust: {sigstore: trusted_root.json} into the policy",
-        )

@@ -3,7 +3,7 @@
 import threading
 
 from countermark.assembly.cosign_registry import RegistryAccess
-from countermark.core.errors import CountermarkError, EvidenceError, InputError
+from countermark.core.errors import CountermarkError, EvidenceError, InputError, UnavailableError
 from countermark.core.value import Value
 
 TYPE_CHECKING = False
@@ -74,10 +74,13 @@ class Signing:
         if choice.urls:
             return None
         if not choice.config_file:
-            raise InputError(
-                "no signing config is at hand",
-                hint="give one with --signing-config FILE (cosign signing-config create makes one)",
-            )
+            try:
+                return self._cosign.sigstore().signing_config()
+            except CountermarkError as error:
+                raise UnavailableError(
+                    f"error getting signing config from TUF: {error}",
+                    hint="give one with --signing-config FILE (cosign signing-config create makes one)",
+                ) from error
         content = self._program.files.read_bytes(choice.config_file)
         if content is None:
             raise InputError(
@@ -95,8 +98,9 @@ class Signing:
         """Who signs images; ``file`` is where the bundle goes too, or alone."""
         from countermark.schemes.cosign.signer import CosignImageSigner, Terms
 
+        services = self.services()
         root = None
-        if self._choice.root_file:
+        if self._choice.root_file or not self._choice.key or services.log or services.stamper:
             root = self._cosign.trusted_root(self._choice.root_file)
 
         def keep(content: bytes) -> None:
@@ -109,7 +113,7 @@ class Signing:
         return CosignImageSigner(
             self._cosign.registry(access),
             self.holder(),
-            self.services(),
+            services,
             terms,
             self._cosign.signatures_place,
         )

@@ -334,12 +334,15 @@ class Sigstore:
         """The few lines that each kind of client needs."""
         base, tuf = self._settings.url, self._settings.url + _TUF_PATH.rstrip("/")
         root = self._path(os.path.join("tuf", "root.json"))
-        trust = f"SSL_CERT_FILE={ca} " if ca else ""
+        trust, python = (
+            f"{name}={ca} " if ca else "" for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+        )
         return [
             f"a private Sigstore at {base}: certificates, log, timestamps, identities",
             f"  countermark sigstore user add you@example.com --data {data}   makes an account",
             f"  {trust}cosign initialize --mirror {tuf} --root {root}",
-            f"  {trust}sigstore --instance {tuf} trust-instance {root}",
+            f"  {python}sigstore --instance {tuf} trust-instance {root}",
+            *([f"  NODE_EXTRA_CA_CERTS={ca}   for sigstore-js"] if ca else []),
             f"  countermark sigstore export --data {data} --to FOLDER   for hosts without network",
         ]
 

@@ -36,8 +36,8 @@ def upgrade(words: "Words", program: "Program", out: "Output") -> int:
 
 def _upgraded(content: bytes, words: "Words", program: "Program", out: "Output") -> bytes:
     if legacy.is_blob_bundle(content):
-        out.foreign_error("Upgrading from the format before bundles to v0.3...")
         found = _of_before(legacy.parse_blob_bundle(content))
+        out.foreign_error("Upgrading from the format before bundles to v0.3...")
     else:
         found = _parsed(content)
         if found.version == "0.3":

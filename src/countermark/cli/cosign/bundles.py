@@ -154,7 +154,7 @@ def _certificate(content: bytes) -> bytes:
 def _decoded(content: bytes) -> bytes:
     from binascii import Error, a2b_base64  # noqa: PLC0415 - these commands only
 
-    text = b"".join(content.split())
+    text = content.translate(None, b"\r\n")
     try:
         return a2b_base64(text, strict_mode=True)
     except (Error, ValueError):

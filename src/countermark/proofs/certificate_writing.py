@@ -52,15 +52,25 @@ class Body(Value):
     key: bytes
     extensions: bytes
 
-    def encode(self, more: bytes = b"") -> bytes:
-        """Write it, with more extensions at the end."""
-        return der.sequence(
-            VERSION_3,
-            der.integer(self.serial),
-            self.algorithm,
-            self.issuer,
-            der.sequence(time(self.start), time(self.end)),
-            self.subject,
-            self.key,
-            der.tlv(der.context(3), der.sequence(self.extensions, more)),
+    def encode(self) -> bytes:
+        """Write it."""
+        return extended(self.head(), self.extensions)
+
+    def head(self) -> bytes:
+        """Write what stands before the extensions."""
+        return b"".join(
+            (
+                VERSION_3,
+                der.integer(self.serial),
+                self.algorithm,
+                self.issuer,
+                der.sequence(time(self.start), time(self.end)),
+                self.subject,
+                self.key,
+            )
         )
+
+
+def extended(head: bytes, extensions: bytes) -> bytes:
+    """Write a body of what stands before the extensions, and these, one after the other."""
+    return der.sequence(head, der.tlv(der.context(3), der.sequence(extensions)))

@@ -15,6 +15,7 @@ from countermark.core.ports_sigstore import Principal, SigningKey
 from countermark.proofs import certificate_extensions as extensions
 from countermark.proofs import certificate_signatures, der, scts, signing_certificates, spki, x509
 from countermark.proofs import certificate_writing as writing
+from countermark.proofs.certificate_extensions import Name
 from countermark.proofs.spki import PublicKey
 
 LEAF_LIFE = timedelta(minutes=10)
@@ -27,7 +28,11 @@ _LAST_RAW = 6
 # makes a certificate to be that no verifier takes (RFC 6962, 3.1)
 _POISON = writing.extension("1.3.6.1.4.1.11129.2.4.3", der.tlv(der.NULL), critical=True)
 _SCT_LIST = "1.3.6.1.4.1.11129.2.4.2"
-_NAME_TAGS = {"email": extensions.EMAIL, "uri": extensions.URI}
+_NAME_TAGS = {
+    "email": extensions.EMAIL,
+    "uri": extensions.URI,
+    "username": extensions.OTHER,
+}
 
 # bit strings in DER: how many bits at the end are unused, then the bits
 _DIGITAL_SIGNATURE = writing.extension(
@@ -216,44 +221,45 @@ class LeafIssuer:
             _principal_name(principal),
             fulcio_extensions(principal),
         )
-        body = self._signer.body(start, start + LEAF_LIFE, _EMPTY_NAME, key, b"".join(parts))
+        end = start + LEAF_LIFE
+        body = self._signer.body(start, end, _EMPTY_NAME, key, b"".join(parts))
+        head, said = body.head(), body.extensions
+        plain = writing.extended(head, said)
         if promise is None:
-            return _checked(self._signer.sign(body.encode()), principal)
-        poisoned = _checked(self._signer.sign(body.encode(_POISON)), principal)
-        sct = promise(scts.precertificate_entry(held.key.der, body.encode()), poisoned)
-        return self._signer.sign(body.encode(_sct_list(sct)))
-
-
-def _checked(certificate: bytes, principal: Principal) -> bytes:
-    """Issue nothing that we would not take ourselves, or read as somebody else's."""
-    try:
-        found = signing_certificates.parse(certificate)
-    except MalformedError as error:
-        raise InputError(f"no certificate can name {principal.name[:200]!r}: {error}") from None
-    if (found.name, found.name_kind) != (principal.name, principal.kind):
-        raise InputError(f"no certificate can name {principal.name[:200]!r}")
-    return certificate
+            return self._signer.sign(plain)
+        poisoned = self._signer.sign(writing.extended(head, said + _POISON))
+        sct = promise(scts.precertificate_entry(held.key.der, plain), poisoned)
+        return self._signer.sign(writing.extended(head, said + _sct_list(sct)))
 
 
 def _principal_name(principal: Principal) -> bytes:
-    """Write the one subject alternative name, critical since the subject is empty (RFC 5280, 4.1.2.6)."""
+    """Write the one subject alternative name, critical since the subject is empty (RFC 5280, 4.1.2.6).
+
+    Issued is nothing that we would not take ourselves, or would read as somebody else's.
+    """
+    text = principal.name.encode()
     if principal.kind == "username":
-        text = der.tlv(der.context(0), der.tlv(_UTF8_STRING, principal.name.encode()))
         kind = der.oid(f"{_FULCIO}.{_USER_NAME_NUMBER}")
-        general = der.tlv(extensions.OTHER, kind, text)
+        content = kind + der.tlv(der.context(0), der.tlv(_UTF8_STRING, text))
     else:
-        tag = _NAME_TAGS.get(principal.kind)
-        if tag is None or not principal.name.isascii():
-            raise InputError(f"no certificate can name {principal.name[:200]!r}")
-        general = der.tlv(tag, principal.name.encode())
+        content = text
+    name = Name(kind=_NAME_TAGS.get(principal.kind, 0), content=content)
+    try:
+        found = signing_certificates.named(name)
+    except MalformedError as error:
+        raise InputError(f"no certificate can name {principal.name[:200]!r}: {error}") from None
+    if found != (principal.kind, principal.name):
+        raise InputError(f"no certificate can name {principal.name[:200]!r}")
+    general = der.tlv(name.kind, content)
     return writing.extension("2.5.29.17", der.sequence(general), critical=True)
 
 
 def fulcio_extensions(principal: Principal) -> bytes:
-    """Write what is said of a principal: bare bytes up to number 6, UTF8String after (specs: cosign, 2e)."""
-    said: Mapping[int, str] = {1: principal.issuer, 8: principal.issuer} | dict(
-        principal.extensions
-    )
+    """Write what is said of a principal: bare bytes up to number 6, UTF8String after (specs: cosign, 2e).
+
+    Its issuer stands in numbers 1 and 8, whatever is said of those.
+    """
+    said: Mapping[int, str] = {**principal.extensions, 1: principal.issuer, 8: principal.issuer}
     return b"".join(
         writing.extension(
             f"{_FULCIO}.{number}",

@@ -45,6 +45,7 @@ __all__ = [
     "body_without",
     "chain_at",
     "chain_to_authority",
+    "named",
     "parse",
     "scts_of",
     "split",
@@ -119,7 +120,15 @@ def _subject(certificate: x509.Certificate) -> tuple[str, str]:
     extension = certificate.extension(extensions.ALTERNATIVE_NAMES)
     if certificate.subject == _EMPTY_NAME and extension is not None and not extension.critical:
         raise MalformedError("certificate's only name may be ignored")  # RFC 5280, 4.1.2.6
-    (name,) = found
+    return named(found[0])
+
+
+def named(name: Name) -> tuple[str, str]:
+    """Read whom a name means: of which kind it is, and its text.
+
+    Raises:
+        MalformedError: it is of another kind, or could be taken for a name of another kind.
+    """
     if name.kind == extensions.OTHER:
         return "username", _user_name(name)
     kind = _KINDS.get(name.kind)

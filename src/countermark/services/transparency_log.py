@@ -69,12 +69,12 @@ class TransparencyLog:
 
     def answer(self, request: Request) -> Response:
         """Answer a request."""
-        if not self.serves(request.path):
-            return gateway.unknown_path()
         if request.path == ENTRIES_PATH:
             return self._add(request) if request.method == "POST" else gateway.wrong_method()
         if request.path == HEALTH and request.method == "GET":
             return gateway.found({"status": "SERVING"})
+        if not TransparencyLog.serves(self, request.path):
+            return gateway.unknown_path()
         if request.path == HEALTH or request.method not in ("GET", "HEAD"):
             return gateway.wrong_method()
         try:

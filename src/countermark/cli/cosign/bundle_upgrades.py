@@ -86,8 +86,16 @@ def _of_before(old: legacy.BlobBundle) -> Bundle:
 
 
 def _logged_digest(entry: LogEntry | None) -> tuple[str, bytes]:
+    """What an old bundle's file hashes to, as its log entry has it: cosign verifies no bundle that does not say.
+
+    Raises:
+        CosignError: there is no log entry. MalformedError: it is of something else.
+    """
     if entry is None:
-        return "", b""
+        raise CosignError(
+            "nothing in it says what is signed",
+            hint="make a bundle with the file: cosign bundle create --artifact FILE --bundle OLD --ignore-tlog",
+        )
     _, _, record = rekor.parse_record(entry.body)
     if not isinstance(record, rekor.HashedRekord):
         raise MalformedError("its log entry is not of a file's signature")

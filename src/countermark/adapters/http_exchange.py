@@ -32,6 +32,7 @@ class HttpRequest(Value):
         follow: whether redirects are followed (GET and HEAD only).
         tls: what docker's folders add for this server.
         retry: statuses that mean "try again" here, besides those that always do.
+        harmless_twice: it may be sent again after a failure, whatever its method.
     """
 
     method: str
@@ -43,11 +44,13 @@ class HttpRequest(Value):
     follow: bool = False
     tls: HostTls = HostTls()
     retry: tuple[int, ...] = ()
+    harmless_twice: bool = False
 
     @property
     def repeatable(self) -> bool:
         """Whether the request may be sent again after a failure."""
-        return self.method in _IDEMPOTENT and isinstance(self.body, bytes)
+        again = self.harmless_twice or self.method in _IDEMPOTENT
+        return again and isinstance(self.body, bytes)
 
 
 class Answer(Value):

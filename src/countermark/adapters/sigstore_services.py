@@ -1,7 +1,8 @@
-"""Clients of a Sigstore's services: Fulcio, Rekor 1 and 2, a timestamp authority.
+"""One request to a service of a Sigstore: sent, and everything else than the answer it should give said clearly.
 
-Specs: cosign, 2e, 2g, 2h; what clients do when one misbehaves: observed, 5.3. Nothing that a service answers is
-believed: whoever asked verifies it as everybody else will.
+What the services are: ``fulcio.py``, ``rekor.py``, ``timestamp_client.py`` (specs: cosign, 2e, 2g, 2h; what clients
+do when one misbehaves: observed, 5.3). Nothing that a service answers is believed: whoever asked verifies it as
+everybody else will.
 """
 
 from countermark.adapters.http_client import HttpClient
@@ -11,174 +12,148 @@ from countermark.adapters.http_url import Url
 from countermark.core import limits
 from countermark.core.errors import (
     Code,
+    CountermarkError,
     InputError,
     MalformedError,
     NotFoundError,
     RefusedError,
     UnavailableError,
 )
-from countermark.core.light import Callable, datetime, sha256
-from countermark.core.ports_sigstore import LogRequest
-from countermark.formats import rekor, strict_json
-from countermark.formats.bundle import LogEntry
-from countermark.formats.go_text import to_base64
+from countermark.core.light import Callable
+from countermark.core.text import harmless
+from countermark.formats import strict_json
 from countermark.formats.strict_json import Reader
-from countermark.proofs import pem, signatures, spki, timestamp_queries
 
-_JSON = "application/json"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JSON = "application/json"
+GOOD = (200, 201)  # servers differ: cosign takes 200 of one and 201 of another only
 _SHOWN_BYTES = 300
 
 TlsFor = Callable[[str], HostTls]
 
 
-class _Service:
+def system_roots_only(host: str) -> HostTls:
+    """Believe in nothing besides the system's roots, at whichever host."""
+    del host
+    return HostTls()
+
+
+class Service:
     """What the clients share: one base URL, and answers turned into our errors."""
 
-    name = ""
+    name = "the service"
 
-    def __init__(self, client: HttpClient, url: str, tls_for: TlsFor) -> None:
-        """Take the HTTP client, the service's URL, and what is believed beside the system's roots for a host."""
-        self._client, self._url, self._tls_for = client, Url.parse(url), tls_for
+    def __init__(self, client: HttpClient, url: str, tls_for: TlsFor = system_roots_only) -> None:
+        """Take the HTTP client, the service's URL, and what is believed beside the system's roots for a host.
 
-    def _post(self, path: str, headers: "dict[str, str]", body: bytes, most: int) -> Answer:
+        Raises:
+            InputError: no URL, or plain http to another host than this one.
+        """
+        try:
+            self._url = Url.parse(url.rstrip("/"))
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}", code=error.code) from None
+        self._client, self._tls_for = client, tls_for
+
+    @property
+    def shown(self) -> str:
+        """The service's address, for people."""
+        return self._url.shown.rstrip("/")
+
+    def post(
+        self,
+        path: str,
+        headers: "Mapping[str, str]",
+        body: bytes,
+        *,
+        max_bytes: int = limits.TOKEN_BYTES,
+        harmless_twice: bool = False,
+    ) -> Answer:
+        """Send a request; ``path`` is below the base URL, "" where that is whole.
+
+        ``max_bytes`` bounds the answer; ``harmless_twice``: it may be sent again after a failure that passes.
+
+        Raises:
+            UnavailableError: no answer, or none that is HTTP. MalformedError: ``too-large``.
+        """
+        return self._ask("POST", path, headers, body, max_bytes, harmless_twice=harmless_twice)
+
+    def get(self, path: str, *, max_bytes: int = limits.TOKEN_BYTES, accept: str = JSON) -> Answer:
+        """Ask for something below the base URL.
+
+        Raises:
+            As ``post``.
+        """
+        return self._ask("GET", path, {"Accept": accept}, b"", max_bytes, harmless_twice=True)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: "Mapping[str, str]",
+        body: bytes,
+        max_bytes: int,
+        *,
+        harmless_twice: bool,
+    ) -> Answer:
         url = Url.parse(str(self._url).rstrip("/") + path) if path else self._url
         request = HttpRequest(
-            method="POST",
+            method=method,
             url=url,
             headers=headers,
             body=body,
-            max_bytes=most,
+            max_bytes=max_bytes,
             tls=self._tls_for(url.authority),
+            harmless_twice=harmless_twice,
+            retry=(500,) if harmless_twice else (),
         )
-        return self._client.request(request)
+        try:
+            return self._client.request(request)
+        except UnavailableError as error:
+            text = f'{method.capitalize()} "{url.shown}": {error}'
+            raise UnavailableError(text, code=error.code, hint=error.hint) from None
+        except MalformedError as error:
+            raise MalformedError(f"{self.name}'s answer: {error}", code=error.code) from None
 
-    def _failed(self, answer: Answer) -> RefusedError | UnavailableError:
-        """Say what a service answered instead, and with which status."""
-        said = answer.content[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
-        text = f"{self.name} returned {answer.status}: {said}"
-        if answer.status == 404:
-            return NotFoundError(text, status=404, hint=f"is {self._url} the right address?")
-        if answer.status == 413:
-            return RefusedError(text, status=413, code=Code.TOO_LARGE)
-        if answer.status == 409:
-            return RefusedError(text, status=409, code=Code.DUPLICATE)
-        if answer.status == 429 or answer.status >= 500:
-            return UnavailableError(text, status=answer.status)
-        return RefusedError(text, status=answer.status, body=answer.content)
+    # What it answers instead --------------------------------------------------------------------------
 
+    def failed(self, answer: Answer, *, secret: str = "", hint: str = "") -> CountermarkError:
+        """Say what a service answered instead, and with which status; a secret in it is left out."""
+        text = f"{self.name} returned {answer.status}: {_said(answer.content, secret)}"
+        status = answer.status
+        if status == 404:
+            return NotFoundError(text, status=404, hint=f"is {self.shown} the right address?")
+        if status == 413:
+            return RefusedError(text, status=413, code=Code.TOO_LARGE, hint=hint)
+        if status == 409:
+            return RefusedError(text, status=409, code=Code.DUPLICATE, hint=hint)
+        if status == 429 or status >= 500 or status < 400:
+            return UnavailableError(text, status=status, hint=hint)
+        return RefusedError(text, status=status, body=answer.content, hint=hint)
 
-# Certificates -------------------------------------------------------------------------------------------------
-
-
-class Fulcio(_Service):
-    """A certificate authority (port ``Certifier``)."""
-
-    name = "Fulcio"
-
-    def certify(self, token: str, public_key: bytes, proof: bytes) -> tuple[bytes, ...]:
-        """See the port."""
-        if not token.isascii() or not token.isprintable() or " " in token:
-            raise InputError("the identity token is none: it has characters that no token has")
-        text = pem.Block(type="PUBLIC KEY", content=public_key).encode().decode("ascii")
-        kind = {"ecdsa": "ECDSA", "rsa": "RSA_PSS", "ed25519": "ED25519"}
-        asked = {
-            "publicKeyRequest": {
-                "publicKey": {"algorithm": kind[spki.parse(public_key).kind], "content": text},
-                "proofOfPossession": to_base64(proof),
-            }
-        }
-        headers = {"Content-Type": _JSON, "Authorization": f"Bearer {token}"}
-        answer = self._post(
-            "/api/v2/signingCert", headers, strict_json.compact(asked), limits.TOKEN_BYTES
+    def misunderstood(self, error: CountermarkError, answer: Answer) -> MalformedError:
+        """Say that an answer is not what such a service says: HTML of a proxy, say."""
+        kind = answer.headers.one("content-type").partition(";")[0].strip()
+        of = f" (it is {kind})" if kind and kind != JSON else ""
+        return MalformedError(
+            f"{self.name}'s answer cannot be read{of}: {error}",
+            code=error.code,
+            hint=f"is {self.shown} the right address?",
         )
-        if answer.status not in (200, 201):
-            raise self._failed(answer)
-        return _chain(answer.content)
 
 
-def _chain(content: bytes) -> tuple[bytes, ...]:
-    document = Reader(strict_json.parse(content, max_bytes=limits.TOKEN_BYTES))
-    for name in ("signedCertificateEmbeddedSct", "signedCertificateDetachedSct"):
-        if document.has(name):
-            texts = document.object(name).object("chain").texts("certificates")
-            found = tuple(block.content for text in texts for block in pem.parse(text.encode()))
-            if 0 < len(found) <= limits.BUNDLE_CERTIFICATES:
-                return found
-    raise MalformedError("Fulcio's answer has no chain of certificates")
-
-
-# Logs -----------------------------------------------------------------------------------------------------------
-
-
-class Rekor2(_Service):
-    """A transparency log of the second kind (port ``TransparencyLog`` of ``schemes/cosign/evidence.py``)."""
-
-    name = "Rekor"
-    is_first_kind = False
-
-    def add(self, request: LogRequest, now: datetime) -> LogEntry:
-        """See the port; of an envelope its encoding is logged as any message."""
-        key = spki.parse(request.public_key)
-        details = signatures.key_details(key, prehashed=True)
-        verifier = rekor.Verifier(
-            key_details=details,
-            certificate=request.certificate,
-            public_key=b"" if request.certificate else request.public_key,
-        )
-        digest = _digest(request.message, signatures.hash_for(key))
-        body = rekor.encode_request_2(digest, request.signature, verifier)
-        headers = {"Content-Type": _JSON, "Accept": _JSON}
-        answer = self._post("/api/v2/log/entries", headers, body, limits.TOKEN_BYTES)
-        if answer.status != 201:
-            raise self._failed(answer)
-        return rekor.parse_answer_2(answer.content)
-
-
-def _digest(message: bytes, name: str) -> bytes:
-    import hashlib  # noqa: PLC0415 - signing only
-
-    return hashlib.new(name, message).digest()
-
-
-class Rekor1(_Service):
-    """A transparency log of the first kind (port ``TransparencyLog`` of ``schemes/cosign/evidence.py``)."""
-
-    name = "Rekor"
-    is_first_kind = True
-
-    def add(self, request: LogRequest, now: datetime) -> LogEntry:
-        """See the port; an envelope is logged as such."""
-        content = request.certificate or request.public_key
-        label = "CERTIFICATE" if request.certificate else "PUBLIC KEY"
-        verifier = pem.Block(type=label, content=content).encode()
-        if request.envelope:
-            body = rekor.encode_dsse_request(request.envelope, verifier)
-        else:
-            digest = sha256(request.message).hexdigest()
-            body = rekor.encode_record_1(digest, request.signature, verifier)
-        headers = {"Content-Type": _JSON, "Accept": _JSON}
-        answer = self._post("/api/v1/log/entries", headers, body, limits.JSON_BYTES)
-        if answer.status not in (200, 201):
-            raise self._failed(answer)
-        return rekor.parse_answer_1(answer.content)
-
-
-# Time -------------------------------------------------------------------------------------------------------------
-
-
-class TimestampAuthority(_Service):
-    """A timestamp authority (port ``Stamper``); its URL is whole."""
-
-    name = "timestamp authority"
-
-    def stamp(self, message: bytes) -> bytes:
-        """See the port."""
-        headers = {
-            "Content-Type": "application/timestamp-query",
-            "Accept": "application/timestamp-reply",
-        }
-        body = timestamp_queries.encode(message)
-        answer = self._post("", headers, body, limits.TOKEN_BYTES)
-        if answer.status not in (200, 201):
-            raise self._failed(answer)
-        return answer.content
+def _said(content: bytes, secret: str) -> str:
+    """What people read of a refusal: the message of grpc-gateway's JSON, else the beginning of the text."""
+    text = content[: 4 * _SHOWN_BYTES].decode("utf-8", "replace").strip()
+    try:
+        document = Reader(strict_json.parse(content, max_bytes=limits.TOKEN_BYTES))
+        if document.has("message"):
+            text = document.text("message")
+    except MalformedError:
+        pass
+    if secret:
+        text = text.replace(secret, "(the token)")
+    return harmless(text)[:_SHOWN_BYTES] or "(nothing)"

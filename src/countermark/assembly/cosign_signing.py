@@ -125,7 +125,7 @@ class Signing:
         choice = self._choice
         if self._key is not None:
             return KeyHolder(self._key.result, self._certificates())
-        from countermark.adapters.sigstore_services import Fulcio
+        from countermark.adapters.fulcio import Fulcio
 
         fulcio = Fulcio(self._program.http, self._authority_url(), self._tls_for)
         return CertifiedHolder(fulcio, self._token, choice.algorithm, self._told)
@@ -160,7 +160,8 @@ class Signing:
 
     def services(self) -> "Services":
         """What proves a signature besides."""
-        from countermark.adapters.sigstore_services import Rekor1, Rekor2, TimestampAuthority
+        from countermark.adapters.rekor import Rekor1, Rekor2
+        from countermark.adapters.timestamp_client import TimestampAuthority
         from countermark.schemes.cosign.evidence import Services
 
         log_url, version = self._log_url()

@@ -248,14 +248,17 @@ class LogRequest(Value):
     """What a transparency log is asked to take.
 
     Attributes:
-        message: what was signed; of an envelope its pre-authentication encoding.
+        digest: of what was signed, under the hash that belongs to the key; of an envelope that of its
+            pre-authentication encoding.
+        algorithm: that hash: ``sha256``, ``sha384``, ``sha512``.
         signature: over it.
         public_key: who can verify it, SubjectPublicKeyInfo in DER.
         certificate: the certificate for that key, DER; b"" where there is none.
         envelope: of an attestation the whole envelope, JSON; b"" else.
     """
 
-    message: bytes
+    digest: bytes
+    algorithm: str
     signature: bytes
     public_key: bytes
     certificate: bytes = b""

@@ -4,14 +4,14 @@ Specs: cosign, 2c, 2g, 2h. Who signs is a holder: of a key, or of a certificate 
 process.
 """
 
-from countermark.core.errors import Code, EvidenceError, InputError
-from countermark.core.light import datetime, sha512
+from countermark.core.light import datetime
 from countermark.core.ports_sigstore import LogRequest, SigningKey, Stamper
 from countermark.core.value import Value
 from countermark.formats.bundle import Bundle, LogEntry
 from countermark.formats.go_text import to_base64
 from countermark.formats.payloads import IN_TOTO, Envelope, EnvelopeSignature, pae
-from countermark.proofs import spki
+from countermark.proofs import signatures, spki
+from countermark.schemes.cosign.material import Artifact, hash_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class Held(Value):
 class Holder(Protocol):
     """Whoever signs."""
 
+    @property
+    def is_short_lived(self) -> bool:
+        """Whether what certifies the key is over in minutes, so that something has to prove the time."""
+        ...
+
     def hold(self, now: datetime) -> Held:
         """Have the key ready, and certified where it has to be.
 
@@ -73,7 +78,11 @@ class Evidence(Value):
 
 
 def prove(
-    message: bytes, held: Held, services: Services, now: datetime, envelope: Envelope | None = None
+    message: "bytes | Artifact",
+    held: Held,
+    services: Services,
+    now: datetime,
+    envelope: Envelope | None = None,
 ) -> Evidence:
     """Sign a message, have the signature stamped, then logged; of an envelope the message is its encoding.
 
@@ -81,21 +90,30 @@ def prove(
 
     Raises:
         KeyAccessError, RefusedError, UnavailableError: as key, log or authority have it.
+        InputError: ``too-large``, the envelope is more than a log takes.
     """
-    prehashed = spki.parse(held.key.public_der).kind == "ed25519"
-    key = held.key
-    signature = key.sign_digest(sha512(message).digest()) if prehashed else key.sign(message)
+    key = spki.parse(held.key.public_der)
+    algorithm = signatures.hash_for(key)
+    if isinstance(message, Artifact):
+        digest = message.digest(algorithm)
+        signature = held.key.sign_digest(digest)
+    else:
+        digest = hash_of(algorithm, message)
+        by_digest = key.kind == "ed25519"
+        signature = held.key.sign_digest(digest) if by_digest else held.key.sign(message)
+    sealed = b""
     if envelope is not None:
-        envelope = envelope.replace(signatures=(EnvelopeSignature(value=signature),))
+        sealed = envelope.replace(signatures=(EnvelopeSignature(value=signature),)).encode()
     timestamps = (services.stamper.stamp(signature),) if services.stamper is not None else ()
     entries: tuple[LogEntry, ...] = ()
     if services.log is not None:
         asked = LogRequest(
-            message=message,
+            digest=digest,
+            algorithm=algorithm,
             signature=signature,
             public_key=held.key.public_der,
             certificate=held.certificates[0] if held.certificates else b"",
-            envelope=envelope.encode() if envelope is not None else b"",
+            envelope=sealed,
         )
         entries = (services.log.add(asked, now),)
     return Evidence(signature=signature, held=held, entries=entries, timestamps=timestamps)
@@ -132,15 +150,6 @@ def bundle_of(found: Evidence, content: "Envelope | MessageSignature") -> Bundle
 def key_hint(public_der: bytes) -> str:
     """How cosign names a key in a bundle."""
     return to_base64(bytes.fromhex(spki.parse(public_der).fingerprint))
-
-
-def refused(what: str, error: EvidenceError) -> InputError:
-    """Say that what was just made would not be believed, so that nobody is shown it."""
-    return InputError(
-        f"{what} does not verify, and nothing was published: {error}",
-        code=error.code if error.code != Code.MALFORMED else Code.BAD_INPUT,
-        hint="the trusted root has to know the services that were used",
-    )
 
 
 if TYPE_CHECKING:

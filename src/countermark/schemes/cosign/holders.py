@@ -15,6 +15,8 @@ _SPARE = timedelta(
 class KeyHolder:
     """Holds a key; ``open_key`` may take a while, and is asked once."""
 
+    is_short_lived = False
+
     def __init__(
         self, open_key: Callable[[], SigningKey], certificates: tuple[bytes, ...] = ()
     ) -> None:
@@ -46,6 +48,8 @@ class CertifiedHolder:
     The token is asked for when it is needed and not before, so that it has not expired meanwhile; a certificate
     serves as long as it is valid.
     """
+
+    is_short_lived = True
 
     def __init__(
         self,

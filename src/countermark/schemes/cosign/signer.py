@@ -1,17 +1,16 @@
 """Cosign: sign with a key or an identity, log it, attach it."""
 
-from countermark.core.errors import EvidenceError, InputError
-from countermark.core.light import Callable, Mapping, datetime
+from countermark.core.errors import InputError
+from countermark.core.light import Callable, Mapping, Sequence, datetime
 from countermark.core.reference import Repository, Subject
-from countermark.core.signer import CosignSigner, Identity
 from countermark.core.value import Value
 from countermark.formats import oci, payloads
 from countermark.formats.bundle import Bundle
 from countermark.formats.legacy import LegacySignature
 from countermark.formats.payloads import SIGN_PREDICATE, Envelope, StatementSubject
 from countermark.formats.trusted_root import TrustedRoot
-from countermark.proofs import pem, public_keys, signing_certificates, spki
-from countermark.schemes.cosign import attach, check, evidence, material, verifier
+from countermark.proofs import pem, signing_certificates, spki
+from countermark.schemes.cosign import attach, evidence, material, self_check
 from countermark.schemes.cosign.attach import SignatureRegistry
 from countermark.schemes.cosign.evidence import Held, Holder, Services
 from countermark.schemes.cosign.material import Material
@@ -19,6 +18,8 @@ from countermark.schemes.interface import Receipt, Statement
 
 BUNDLE, LEGACY, BOTH = "bundle", "legacy", "both"
 FORMATS = (BUNDLE, LEGACY, BOTH)
+
+Publish = Callable[[], str]  # puts what was made into its place, and says where that is
 
 
 class Terms(Value):
@@ -41,6 +42,13 @@ class Terms(Value):
             raise InputError(f"no format {self.format[:40]!r}: {', '.join(FORMATS)}")
 
 
+class Predicate(Value):
+    """What is to be stated about an image: its type, a URI, and a JSON object."""
+
+    type: str
+    content: bytes
+
+
 class CosignImageSigner:
     """Signs images and attests things about them; nothing is published that we would refuse."""
 
@@ -52,7 +60,12 @@ class CosignImageSigner:
         terms: Terms,
         place_of: Callable[[Repository], Repository] = lambda repository: repository,
     ) -> None:
-        """Take what signing needs; ``place_of`` says in which repository an image's signatures lie."""
+        """Take what signing needs; ``place_of`` says in which repository an image's signatures lie.
+
+        Raises:
+            InputError: the format or the holder needs other services.
+        """
+        self_check.check_services(holder, services, legacy=terms.format != BUNDLE)
         self._registry, self._holder = registry, holder
         self._services, self._terms, self._place_of = services, terms, place_of
 
@@ -60,18 +73,17 @@ class CosignImageSigner:
         """Sign an image, and put the signature beside it.
 
         Raises:
-            InputError: the format needs another log, or what was made would not verify.
+            InputError: what was made would not verify.
             KeyAccessError, RefusedError, UnavailableError, EvidenceError: as key, services and registry have it.
         """
         subject, annotations = statement.subject, dict(statement.annotations)
-        made: list[Callable[[], str]] = []
+        made: list[Publish] = []
         if self._terms.format != BUNDLE:
             made.append(self._legacy_signature(subject, annotations, now))
         if self._terms.format != LEGACY:
             content = payloads.encode_signature(subject.digest, annotations)
             made.append(self._bundle(subject, content, SIGN_PREDICATE, now))
-        places = tuple(publish() for publish in made)  # only once everything is made and verified
-        return self._receipt(places, now)
+        return self._published(made, now)
 
     def attest(
         self, subject: Subject, predicate_type: str, predicate: bytes, now: datetime
@@ -81,21 +93,44 @@ class CosignImageSigner:
         Raises:
             As ``sign``; InputError also where the predicate is no JSON object.
         """
+        return self.attest_all([subject], [Predicate(type=predicate_type, content=predicate)], now)
+
+    def attest_all(
+        self, subjects: Sequence[Subject], predicates: Sequence[Predicate], now: datetime
+    ) -> Receipt:
+        """State several things about each of several images: all is made and verified before any is published.
+
+        Raises:
+            As ``attest``.
+        """
+        made: list[Publish] = []
+        for subject in subjects:
+            for each in predicates:
+                made += self._attestation(subject, each, now)
+        return self._published(made, now)
+
+    def _attestation(self, subject: Subject, predicate: Predicate, now: datetime) -> list[Publish]:
+        """One attestation in each form: the same signature in both."""
         about = StatementSubject(
             name=str(subject.repository.name),
             digests={subject.digest.algorithm: subject.digest.hex},
         )
-        content = payloads.encode_attestation([about], predicate_type, predicate)
-        made: list[Callable[[], str]] = []
-        bundle, envelope = self._sealed(subject, content, predicate_type, now)
+        content = payloads.encode_attestation([about], predicate.type, predicate.content)
+        held = self._holder.hold(now)
+        bundle, envelope = self._sealed(subject, content, predicate.type, now)
+        made: list[Publish] = []
         if self._terms.format != BUNDLE:
-            found = legacy_attestation(bundle, envelope, predicate_type)
-            made.append(lambda: self._attach_legacy(subject, found))
+            old = legacy_attestation(bundle, envelope, predicate.type, held)
+            if self._services.stamper is not None:  # over the whole envelope, unlike in bundles
+                old = old.replace(timestamp=self._services.stamper.stamp(old.stamped))
+            made.append(lambda: self._attach_legacy(subject, old))
         if self._terms.format != LEGACY:
-            made.append(lambda: self._attach_bundle(subject, bundle, predicate_type, now))
-        return self._receipt(tuple(publish() for publish in made), now)
+            made.append(lambda: self._attach_bundle(subject, bundle, predicate.type, now))
+        return made
 
-    def _receipt(self, places: tuple[str, ...], now: datetime) -> Receipt:
+    def _published(self, made: Sequence[Publish], now: datetime) -> Receipt:
+        """Publish everything, once all of it is made and verified."""
+        places = tuple(publish() for publish in made)
         held = self._holder.hold(now)
         if held.certificates:
             who = signing_certificates.parse(held.certificates[0]).name
@@ -107,7 +142,7 @@ class CosignImageSigner:
 
     def _bundle(
         self, subject: Subject, content: bytes, predicate_type: str, now: datetime
-    ) -> Callable[[], str]:
+    ) -> Publish:
         bundle, _ = self._sealed(subject, content, predicate_type, now)
         return lambda: self._attach_bundle(subject, bundle, predicate_type, now)
 
@@ -143,21 +178,16 @@ class CosignImageSigner:
 
     def _legacy_signature(
         self, subject: Subject, annotations: Mapping[str, str], now: datetime
-    ) -> Callable[[], str]:
+    ) -> Publish:
         held = self._holder.hold(now)
-        if self._services.log is not None and not self._services.log.is_first_kind:
-            raise InputError(
-                "the legacy format holds entries of Rekor 1 alone, and the log here is Rekor 2",
-                hint="sign --format bundle, or use a signing config with a Rekor 1",
-            )
         content = payloads.encode(subject.repository.name, subject.digest, annotations)
         found = evidence.prove(content, held, self._services, now)
-        certificates = [_pem(each) for each in held.certificates]
+        certificate, chain = _texts(held)
         made = LegacySignature(
             payload=content,
             signature=found.signature,
-            certificate=certificates[0] if certificates else "",
-            chain="".join(certificates[1:]),
+            certificate=certificate,
+            chain=chain,
             entry=found.entries[0].replace(proof=None) if found.entries else None,
             timestamp=found.timestamps[0] if found.timestamps else b"",
         )
@@ -177,66 +207,44 @@ class CosignImageSigner:
 
     def _attach_legacy(self, subject: Subject, found: LegacySignature) -> str:
         place = self._place_of(subject.repository)
+        if not self._terms.publish:
+            return ""
         tag = attach.attach_legacy(self._registry, place, subject.digest, found)
         return f"{place.name}:{tag}"
-
-    # Before anybody sees it ----------------------------------------------------------------------------
 
     def _demand(
         self, own: Material, held: Held, subject: Subject, predicate_type: str, now: datetime
     ) -> None:
-        """Verify what was made as whoever gets it will.
-
-        Raises:
-            InputError: it does not verify.
-        """
-        predicate = "" if predicate_type == SIGN_PREDICATE else predicate_type
-        believed = believed_as(held, self._services, predicate)
-        wanted = verifier.wanted_of(believed, subject, now, self._terms.root)
-        try:
-            check.check(own, wanted)
-        except EvidenceError as error:
-            raise evidence.refused("the signature just made", error) from error
-
-
-def believed_as(held: Held, services: Services, predicate: str = "") -> CosignSigner:
-    """The trusted signer that would believe in a holder, for verifying what it has just signed."""
-    more = {
-        "name": "ourselves",
-        "predicate": predicate,
-        "accept_unlogged": "" if services.log is not None else "no log was asked",
-    }
-    if not held.certificates:
-        key = public_keys.encode(spki.parse(held.key.public_der)).decode("ascii")
-        return CosignSigner(key=key, **more)  # type: ignore[arg-type]
-    leaf = signing_certificates.parse(held.certificates[0])
-    identity = Identity(subject=leaf.name, issuer=leaf.issuer)
-    return CosignSigner(identity=identity, **more)  # type: ignore[arg-type]
-
-
-def legacy_attestation(bundle: Bundle, envelope: Envelope, predicate_type: str) -> LegacySignature:
-    """The same attestation as it lay before bundles.
-
-    Raises:
-        InputError: its log entry is Rekor 2's, for which that form has no room.
-    """
-    entry = bundle.entries[0] if bundle.entries else None
-    if entry is not None and not entry.promise:
-        raise InputError(
-            "the legacy format holds entries of Rekor 1 alone, and the log here is Rekor 2",
-            hint="attest --format bundle, or use a signing config with a Rekor 1",
+        """Verify what was made, before anybody sees it."""
+        terms = self_check.Terms(
+            services=self._services,
+            root=self._terms.root,
+            subject=subject,
+            predicate_type=predicate_type,
         )
-    certificates = [_pem(each) for each in bundle.certificates]
+        self_check.demand(own, held, terms, now)
+
+
+def legacy_attestation(
+    bundle: Bundle, envelope: Envelope, predicate_type: str, held: Held
+) -> LegacySignature:
+    """The same attestation as it lay before bundles; without a timestamp, which is over other bytes there."""
+    certificate, chain = _texts(held)
     return LegacySignature(
         payload=envelope.encode(),
         signature=envelope.signatures[0].value,
         is_attestation=True,
-        certificate=certificates[0] if certificates else "",
-        chain="".join(certificates[1:]),
-        entry=entry.replace(proof=None) if entry is not None else None,
+        certificate=certificate,
+        chain=chain,
+        entry=bundle.entries[0].replace(proof=None) if bundle.entries else None,
         predicate_type=predicate_type,
     )
 
 
-def _pem(certificate: bytes) -> str:
-    return pem.Block(type="CERTIFICATE", content=certificate).encode().decode("ascii")
+def _texts(held: Held) -> tuple[str, str]:
+    """The certificate and those above it, as PEM texts."""
+    texts = [
+        pem.Block(type="CERTIFICATE", content=each).encode().decode("ascii")
+        for each in held.certificates
+    ]
+    return (texts[0], "".join(texts[1:])) if texts else ("", "")

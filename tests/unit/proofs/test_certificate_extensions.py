@@ -210,3 +210,67 @@ def test_extensions_of_a_certificate() -> None:
     assert found.signature == made.theirs.signature
     assert found.extension(extensions.KEY_USAGE) is not None
     assert found.extension(b"nothing") is None
+
+
+WHOLE = mint.make("x").der
+
+
+def bent(old: str, new: str) -> bytes:
+    """The certificate with one place changed, whose length stays."""
+    before, after = bytes.fromhex(old), bytes.fromhex(new)
+    assert WHOLE.count(before) >= 1
+    assert len(before) == len(after)
+    return WHOLE.replace(before, after, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("a003020102", "a003020103", "unknown version"),
+        ("a003020102", "a0030201ff", "unknown version"),
+        ("0603551d130101ff", "0603551d13010101", "neither true nor false"),
+        ("0603551d130101ff", "0603551d13010100", ""),  # an explicit FALSE, which Go takes too
+    ],
+)
+def test_certificates_bent_in_one_place(old: str, new: str, match: str) -> None:
+    if not match:
+        assert not any(e.critical for e in x509.parse(bent(old, new)).extensions[1:2])
+        return
+    with pytest.raises(MalformedError, match=match):
+        x509.parse(bent(old, new))
+
+
+def test_an_older_certificate_says_no_version() -> None:
+    reader = der.DerReader(WHOLE).sequence()
+    body = reader.take(der.SEQUENCE)
+    _, _, algorithm = reader.element()
+    signature = reader.bits()
+    fields = der.DerReader(body)
+    fields.skip(der.context(0))
+    kept = []
+    while fields.next_tag() not in (-1, der.context(3)):
+        kept.append(fields.element()[2])
+    old = der.sequence(der.sequence(*kept), algorithm, der.bits(signature))
+    found = x509.parse(old)
+    assert (found.version, found.extensions, found.is_ca) == (1, (), False)
+
+
+def test_a_body_that_is_none() -> None:
+    with pytest.raises(MalformedError, match="no body"):
+        x509.parse(der.sequence(der.tlv(der.SET, b""), der.sequence(), der.bits(b"")))
+
+
+def test_an_extension_twice() -> None:
+    made = mint.make("x")
+    name = x509.parse(made.der)
+    twice = name.extensions[0]
+    raw = der.sequence(der.tlv(der.OID, twice.kind), der.tlv(der.OCTET_STRING, twice.value))
+    reader = der.DerReader(made.der).sequence()
+    fields = der.DerReader(reader.take(der.SEQUENCE))
+    _, _, algorithm = reader.element()
+    kept = []
+    while fields.next_tag() != der.context(3):
+        kept.append(fields.element()[2])
+    kept.append(der.tlv(der.context(3), der.sequence(raw, raw)))
+    with pytest.raises(MalformedError, match="an extension twice"):
+        x509.parse(der.sequence(der.sequence(*kept), algorithm, der.bits(b"")))

@@ -172,8 +172,8 @@ def parse_answers_1(content: bytes) -> tuple[LogEntry, ...]:
     Raises:
         MalformedError: it is none.
     """
-    document = strict_json.parse(b'{"found":' + content + b"}")
-    return tuple(each for one in Reader(document).objects("found") for each in _entries(one))
+    document = Reader({"found": strict_json.parse(content)})
+    return tuple(each for one in document.objects("found") for each in _entries(one))
 
 
 def _entries(document: Reader) -> list[LogEntry]:

@@ -96,7 +96,9 @@ def from_layer(media_type: str, annotations: Mapping[str, str], content: bytes) 
         certificate=annotations.get(CERTIFICATE, ""),
         chain=annotations.get(CHAIN, ""),
         entry=_entry(annotations[BUNDLE]) if annotations.get(BUNDLE) else None,
-        timestamp=parse_timestamp(annotations[TIMESTAMP].encode("utf-8"), TIMESTAMP)
+        timestamp=parse_timestamp(
+            annotations[TIMESTAMP].encode("utf-8", "surrogatepass"), TIMESTAMP
+        )
         if annotations.get(TIMESTAMP)
         else b"",
         predicate_type=annotations.get(PREDICATE_TYPE, ""),
@@ -104,7 +106,9 @@ def from_layer(media_type: str, annotations: Mapping[str, str], content: bytes) 
 
 
 def _entry(text: str) -> LogEntry:
-    document = strict_json.parse(text.encode("utf-8"), max_bytes=limits.SIGNATURE_BYTES)
+    document = strict_json.parse(
+        text.encode("utf-8", "surrogatepass"), max_bytes=limits.SIGNATURE_BYTES
+    )
     return read_entry(Reader(document, BUNDLE))
 
 

@@ -8,9 +8,9 @@ request, session token included, when it does not believe the request's signatur
 """
 
 from countermark.adapters import key_services
-from countermark.adapters.http_url import Url, is_loopback
+from countermark.adapters.aws_session import AwsSession
+from countermark.adapters.http_url import Url
 from countermark.adapters.key_services import RemoteKey
-from countermark.core import limits
 from countermark.core.errors import Code, InputError, KeyAccessError, UnavailableError
 from countermark.proofs import signatures
 
@@ -42,7 +42,7 @@ class AwsKeys:
     """Finds keys of AWS KMS. Threads may share it."""
 
     def __init__(self, environment: "Mapping[str, str]") -> None:
-        self._environment = environment
+        self._session = AwsSession(environment)
 
     def public_key(self, reference: str) -> "PublicKey":
         """Fetch a public key.
@@ -111,60 +111,16 @@ class AwsKeys:
         return client, arn, public
 
     def _client(self, endpoint: str, key_id: str) -> "Any":
-        try:
-            import boto3  # type: ignore[import-untyped]  # noqa: PLC0415 - 33 MB, an extra
-            from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
-            from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]  # noqa: PLC0415
-        except ImportError:
-            raise KeyAccessError(
-                "keys of AWS need boto3", code=Code.NOT_SUPPORTED, hint="install countermark[aws]"
-            ) from None
-        environment = self._environment
-        pair = [
-            bool(environment.get(f"AWS_{name}")) for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
-        ]
-        if any(pair) and not all(pair):  # boto3 would ask, and be refused
-            raise KeyAccessError(
-                "aws: one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing"
-            )
-        url = f"https://{endpoint}" if endpoint else self._endpoint()
+        url = f"https://{endpoint}" if endpoint else None
         region = key_id.split(":")[3] if key_id.startswith("arn:") else None
-        try:
-            session = boto3.session.Session(
-                aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
-                aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
-                aws_session_token=environment.get("AWS_SESSION_TOKEN"),
-                region_name=region
-                or environment.get("AWS_REGION")
-                or environment.get("AWS_DEFAULT_REGION"),
-                profile_name=environment.get("AWS_PROFILE"),
-            )
-            config = Config(
-                connect_timeout=limits.CONNECT_SECONDS,
-                read_timeout=limits.READ_SECONDS,
-                retries={"total_max_attempts": 1 + limits.RETRIES, "mode": "standard"},
-            )
-            return session.client("kms", endpoint_url=url, config=config)
-        except (BotoCoreError, ValueError) as error:
-            raise KeyAccessError(f"aws: {type(error).__name__}") from None
-
-    def _endpoint(self) -> str | None:
-        text = self._environment.get("AWS_ENDPOINT_URL_KMS") or self._environment.get(
-            "AWS_ENDPOINT_URL"
-        )
-        if not text:
-            return None
-        url = Url.parse(text)
-        if url.scheme != "https" and not is_loopback(url.host):
-            raise InputError(
-                f"plain http to {url.authority}: only loopback addresses may be asked without TLS",
-                code=Code.INSECURE,
-            )
-        return text
+        return self._session.client("kms", "keys of AWS", url=url, region=region)
 
 
 def _called(method: "Any", **arguments: object) -> "dict[str, Any]":
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loaded with boto3
+    from botocore.exceptions import (  # type: ignore[import-untyped]  # noqa: PLC0415 - loaded with boto3
+        BotoCoreError,
+        ClientError,
+    )
 
     try:
         answer: dict[str, Any] = method(**arguments)

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
-from countermark.core.errors import Code, CountermarkError, RefusedError
+from countermark.core.errors import Code, CountermarkError, MalformedError, RefusedError
 from countermark.core.ports_sigstore import IndexedEntry, LogIndex, LogState, TileStore
+from countermark.formats.tiles import CHECKPOINT, TilePlace
 from countermark.formats.tlog import Checkpoint, Note
 from countermark.proofs import checkpoints, log, signing_keys
 from countermark.proofs.log_tiles import Edge, TileTree
@@ -100,9 +101,13 @@ class MemoryTiles:
         self.problem: CountermarkError = RefusedError("not set")
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
-        return self.files.get(path)
+        content = self.files.get(_known(path))
+        if content is not None and len(content) > max_bytes:
+            raise MalformedError(f"{path} is too long", code=Code.TOO_LARGE)
+        return content
 
     def write(self, path: str, content: bytes, *, durable: bool = True) -> None:
+        _known(path)
         if self.fail_at is not None:
             self.fail_at -= 1
             if self.fail_at < 0:
@@ -114,12 +119,17 @@ class MemoryTiles:
             self.durable[path] = content
 
     def remove_partial(self, path: str) -> None:
+        _known(path)
         for files in (self.files, self.durable):
             for name in [name for name in files if name.startswith(f"{path}.p/")]:
                 del files[name]
 
     def lose_power(self) -> None:
         self.files = dict(self.durable)
+
+
+def _known(path: str) -> str:
+    return path if path == CHECKPOINT else TilePlace.parse(path).path
 
 
 def clock() -> datetime:

@@ -26,6 +26,7 @@ _CONNECT_SECONDS = 10
 _FULL = ("53100", "53400", "54")
 _BUSY = ("55P03", "57014", "40", "53", "57P", "08")
 _NOT_ALLOWED = ("28", "42501", "25006", "3D", "3F")
+_REFUSED = ("authentication failed", "does not exist", "permission denied", "no pg_hba.conf entry")
 _WRITER = "countermark writer"
 
 
@@ -37,7 +38,8 @@ def translated(error: BaseException, place: str) -> CountermarkError:
     what = f"database {place}: {reason}"
     if state.startswith(_FULL):
         return StorageError(what, code=Code.NO_SPACE, hint="free some space, and try again")
-    if state.startswith(_NOT_ALLOWED) or "authentication failed" in reason:
+    refused = not state and any(words in reason for words in _REFUSED)
+    if state.startswith(_NOT_ALLOWED) or refused:
         return StorageError(what, code=Code.REFUSED)
     if not state or state.startswith(_BUSY):  # no state: no connection, or it broke
         return UnavailableError(what, hint="try again")

@@ -3,7 +3,7 @@
 C2SP tlog-tiles: a log may drop partial tiles once the full one is there, whose beginning they are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from countermark.core import limits
 from countermark.core.errors import EvidenceError, MalformedError, NotFoundError
@@ -51,7 +51,7 @@ class LogFiles:
             NotFoundError: it is not. MalformedError: it is none of this width.
         """
         place = TilePlace(level=level, index=index, width=width)
-        return tiles.parse_tile(self._demand(place), width)
+        return self._demand(place, tiles.parse_tile)
 
     def bundle(self, index: int, width: int) -> list[bytes]:
         """The entries of a bundle that must be there.
@@ -60,7 +60,7 @@ class LogFiles:
             NotFoundError: it is not. MalformedError: it is none of this width.
         """
         place = TilePlace(level=ENTRIES, index=index, width=width)
-        return tiles.parse_entries(self._demand(place), width)
+        return self._demand(place, tiles.parse_entries)
 
     def extras(self, index: int, width: int) -> list[bytes]:
         """What lies beside the entries of a bundle, nothing where the log has nothing beside them.
@@ -82,11 +82,11 @@ class LogFiles:
             width = tiles.width_in(ENTRIES, index, size)
             yield from self.bundle(index, width)[max(0, start - first) : end - first]
 
-    def _demand(self, place: TilePlace) -> bytes:
+    def _demand(self, place: TilePlace, parse: Callable[[bytes, int], list[bytes]]) -> list[bytes]:
         try:
             content = self.tile(place)
+            if content is not None:
+                return parse(content, place.width)
         except EvidenceError as error:
             raise MalformedError(f"{place.path}: {error}", path=place.path) from None
-        if content is None:
-            raise NotFoundError(f"the log has no {place.path}")
-        return content
+        raise NotFoundError(f"the log has no {place.path}")

@@ -30,6 +30,14 @@ def signer_of(record: Record) -> SigningCertificate | None:
         return None
 
 
+def key_of(record: Record) -> str:
+    """The sha256 of the public key (SubjectPublicKeyInfo) that verifies an entry, in hex; "" where there is none."""
+    signer = signer_of(record)
+    if signer is not None:
+        return signer.certificate.key.fingerprint
+    return sha256(record.verifier.public_key).hexdigest() if record.verifier.public_key else ""
+
+
 def terms_of(record: Record) -> tuple[bytes, ...]:
     """The terms of an entry."""
     found = [term(DIGEST, record.digest.hex())]

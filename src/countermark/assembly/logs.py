@@ -1,0 +1,88 @@
+"""Logs to look through: by URL, or in the folder of a server of ours."""
+
+import os
+
+from countermark.adapters import storage
+from countermark.adapters.log_index import SqlLogIndex
+from countermark.adapters.log_over_http import LogOverHttp
+from countermark.adapters.sqlite import SqliteDatabase
+from countermark.adapters.tile_folder import TileFolder
+from countermark.core import limits
+from countermark.core.errors import ConfigError, EvidenceError, InputError
+from countermark.core.ports_sigstore import LogIndex, TileReader
+from countermark.core.value import Value
+from countermark.formats import trusted_root
+from countermark.formats.trusted_root import TrustedRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.adapters.http_client import HttpClient
+
+_TRUSTED_ROOT = "trusted_root.json"
+
+
+class OpenedLog(Value):
+    """A log: its files, its index where it is ours, and what its folder says is to be trusted, if it does."""
+
+    reader: TileReader
+    index: LogIndex | None = None
+    trusted: TrustedRoot | None = None
+
+
+class Logs:
+    """Opens logs.
+
+    Args:
+        client: HTTP, made when it is needed.
+    """
+
+    def __init__(self, client: "HttpClient") -> None:
+        self._client = client
+        self._databases: list[SqliteDatabase] = []
+
+    def close(self) -> None:
+        """Let go of the databases of those that were opened."""
+        while self._databases:
+            self._databases.pop().close()
+
+    def opened(self, place: str) -> OpenedLog:
+        """Open a log at a URL, or in a folder: a server's data, the ``sigstore`` in it, or one of bare tiles.
+
+        Raises:
+            InputError: neither. ConfigError, StorageError: what is in the folder cannot be used.
+        """
+        if "://" in place:
+            return OpenedLog(reader=LogOverHttp(self._client, place))
+        for folder in (os.path.join(place, "sigstore"), place):
+            if os.path.isfile(os.path.join(folder, "log.db")):
+                return self._of_server(folder)
+        for folder in (place, os.path.join(place, "tiles")):
+            if os.path.isfile(os.path.join(folder, "checkpoint")):
+                return OpenedLog(reader=TileFolder(folder))
+        raise InputError(
+            f"there is no log in {place[:200]}",
+            hint="give a URL, or a folder with a checkpoint in it",
+        )
+
+    def _of_server(self, folder: str) -> OpenedLog:
+        trusted = self.trusted_root(os.path.join(folder, _TRUSTED_ROOT))
+        database = SqliteDatabase(os.path.join(folder, "log.db"))
+        self._databases.append(database)
+        index = SqlLogIndex(database, trusted.logs[-1].origin) if trusted.logs else None
+        return OpenedLog(
+            reader=TileFolder(os.path.join(folder, "tiles")), index=index, trusted=trusted
+        )
+
+    def trusted_root(self, path: str) -> TrustedRoot:
+        """Read a trusted root.
+
+        Raises:
+            InputError: there is no such file. ConfigError: it is none. StorageError.
+        """
+        content = storage.read(path, limits.TRUSTED_ROOT_BYTES)
+        if content is None:
+            raise InputError(f"there is no file {path[:200]}")
+        try:
+            return trusted_root.parse(content)
+        except EvidenceError as error:
+            raise ConfigError(str(error), file=path) from None

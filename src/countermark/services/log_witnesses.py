@@ -11,7 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from countermark.core import limits
-from countermark.core.errors import Code, CountermarkError, EvidenceError, UnavailableError
+from countermark.core.errors import (
+    Code,
+    CountermarkError,
+    EvidenceError,
+    InputError,
+    UnavailableError,
+)
 from countermark.core.ports import Clock
 from countermark.core.ports_sigstore import WitnessServer
 from countermark.core.value import Value
@@ -47,9 +53,14 @@ class Witnesses:
         witnesses: whom.
         needed: how many must have cosigned before a checkpoint is shown to anybody.
         clock: the time.
+
+    Raises:
+        InputError: more are needed than there are.
     """
 
     def __init__(self, witnesses: Sequence[Witness], needed: int, clock: Clock) -> None:
+        if needed > len(witnesses):
+            raise InputError(f"{needed} witnesses are demanded, and {len(witnesses)} are known")
         self._witnesses, self._needed, self._clock = tuple(witnesses), needed, clock
         self._known = [_Known() for _ in self._witnesses]
         self._workers: ThreadPoolExecutor | None = None
@@ -63,11 +74,17 @@ class Witnesses:
         """
         if not self._witnesses:
             return note
+        proving = threading.Lock()
+
+        def alone(old: int) -> Sequence[bytes]:
+            with proving:  # they ask at once, and the tree is one
+                return prove(old)
+
         with self._lock:
             if self._workers is None:
                 self._workers = ThreadPoolExecutor(len(self._witnesses), "witness")
             asked = [
-                (known, self._workers.submit(self._ask, witness, known, note, size, prove))
+                (known, self._workers.submit(self._ask, witness, known, note, size, alone))
                 for witness, known in zip(self._witnesses, self._known, strict=True)
             ]
             lines: list[NoteSignature] = []

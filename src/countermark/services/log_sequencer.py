@@ -209,6 +209,14 @@ class Sequencer:
         with self._turn, self._index.exclusive():
             return self._shown(self._current())
 
+    def shown(self) -> Published:
+        """The checkpoint that everybody sees now; the log is taken up where nothing has been shown yet.
+
+        Raises:
+            As ``open``.
+        """
+        return self._publisher.shown() or self.open()
+
     def freeze(self) -> Published:
         """Take no entries any more, for ever, and say so in the last checkpoint; return that.
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from countermark.assembly.program import Program
     from countermark.core.ports_sigstore import SigningKey
     from countermark.formats.signing_config import SigningConfig
+    from countermark.formats.trusted_root import TrustedRoot
+    from countermark.schemes.cosign.blobs import FileSigner
     from countermark.schemes.cosign.evidence import Holder, Services
     from countermark.schemes.cosign.signer import CosignImageSigner
 
@@ -99,16 +101,16 @@ class Signing:
         from countermark.schemes.cosign.signer import CosignImageSigner, Terms
 
         services = self.services()
-        root = None
-        if self._choice.root_file or not self._choice.key or services.log or services.stamper:
-            root = self._cosign.trusted_root(self._choice.root_file)
 
         def keep(content: bytes) -> None:
             self._program.files.write_private(file, content)
             self._told(f"Wrote bundle to file {file}")
 
         terms = Terms(
-            format=self._choice.format, root=root, publish=publish, keep=keep if file else None
+            format=self._choice.format,
+            root=self._root(services),
+            publish=publish,
+            keep=keep if file else None,
         )
         return CosignImageSigner(
             self._cosign.registry(access),
@@ -117,6 +119,20 @@ class Signing:
             terms,
             self._cosign.signatures_place,
         )
+
+    def file_signer(self) -> "FileSigner":
+        """Who signs files."""
+        from countermark.schemes.cosign.blobs import FileSigner
+
+        services = self.services()
+        old_form = self._choice.format == "legacy"
+        return FileSigner(self.holder(), services, self._root(services), old_form=old_form)
+
+    def _root(self, services: "Services") -> "TrustedRoot | None":
+        """What the result is verified against; None where neither service nor identity is used."""
+        if self._choice.root_file or not self._choice.key or services.log or services.stamper:
+            return self._cosign.trusted_root(self._choice.root_file)
+        return None
 
     def holder(self) -> "Holder":
         """Who signs: a key, or an identity."""

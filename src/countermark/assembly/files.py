@@ -4,6 +4,7 @@ import os
 
 from countermark.adapters import storage
 from countermark.core import limits
+from countermark.core.errors import InputError
 
 
 class Files:
@@ -41,6 +42,36 @@ class Files:
     def write_executable(self, path: str, text: str) -> None:
         """Write a script that everybody may run."""
         storage.write(path, text.encode(), mode=0o755)
+
+    def write_result(self, path: str, content: bytes) -> None:
+        """Write a private file where a person wants it: no folder is made, links are followed, devices written to.
+
+        Raises:
+            InputError: as ``check_result``. StorageError: it cannot be written.
+        """
+        self.check_result(path)
+        if not os.path.exists(path) or os.path.isfile(path):
+            storage.write(os.path.realpath(path), content)
+            return
+        try:
+            with open(path, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise storage.translated(error, f"cannot write {path}") from None
+
+    def check_result(self, path: str) -> None:
+        """Look whether a file could be written there, before anything is done whose result would be lost.
+
+        Raises:
+            InputError: its folder is not there, a folder has its name, or we may not write there.
+        """
+        if os.path.isdir(path):
+            raise InputError(f"open {path}: is a directory")
+        folder = os.path.dirname(os.path.realpath(path))
+        if not os.path.isdir(folder):
+            raise InputError(f"open {path}: no such file or directory")
+        if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+            raise InputError(f"open {path}: permission denied")
 
     def remove(self, path: str) -> None:
         """Remove a file."""

@@ -76,6 +76,22 @@ class Output:
             self._write_error(f"countermark: error: cannot write the output: {error.strerror}")
             raise LostError from error
 
+    def raw(self, content: bytes) -> None:
+        """Print a result that is no text.
+
+        Raises:
+            As ``written``.
+        """
+        self.flush()
+        try:
+            self._out.buffer.write(content)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._write_error(f"countermark: error: cannot write the output: {error.strerror}")
+            raise LostError from error
+        self.flush()
+
     def document(self, value: "Any") -> None:
         """Print a JSON document for programs."""
         self.result(strict_json.pretty(value))

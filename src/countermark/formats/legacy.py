@@ -151,6 +151,11 @@ def parse_timestamp(content: bytes, path: str = "") -> bytes:
     return from_base64(found.text(name), f"{path}.{name}" if path else name)
 
 
+def encode_timestamp(timestamp: bytes) -> bytes:
+    """Write what ``parse_timestamp`` reads."""
+    return encode_json({"SignedRFC3161Timestamp": to_base64(timestamp)})
+
+
 def _entry_members(entry: LogEntry) -> "dict[str, object]":
     return {
         "SignedEntryTimestamp": to_base64(entry.promise),

@@ -61,6 +61,15 @@ COMMANDS = (
         "IMAGE...",
         _SOME,
     ),
+    _command("sign-blob", "blobs.sign", flags.SIGN_BLOB, "sign files", "FILE...", _SOME),
+    _command(
+        "attest-blob",
+        "blobs.attest",
+        flags.ATTEST_BLOB,
+        "attest something about a file",
+        "[FILE]",
+        _ANY,
+    ),
     _command(
         "verify-blob", "verify_blobs.verify", flags.VERIFY_BLOB, "verify a file's signature", "FILE"
     ),

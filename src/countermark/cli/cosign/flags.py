@@ -312,6 +312,7 @@ _OUTPUT_SIGNATURE = Flag(
 _OUTPUT_CERTIFICATE = Flag(
     name="output-certificate", deprecated=f"{_OUTPUT} certificate", refused=_WRITE_BUNDLE
 )
+_OUTPUT_BLOB = (_OUTPUT_SIGNATURE.replace(refused=""), _OUTPUT_CERTIFICATE.replace(refused=""))
 _CHECK_CLAIMS = Flag(
     name="check-claims", kind="bool", default="true", help="check what the signature is about"
 )
@@ -417,8 +418,7 @@ SIGN_BLOB = (
         deprecated="please use --bundle, which already base64 encodes content as appropriate",
     ),
     Flag(name="output", deprecated=f"{_OUTPUT} signature"),
-    _OUTPUT_SIGNATURE,
-    _OUTPUT_CERTIFICATE,
+    *_OUTPUT_BLOB,
     _SIGNED_TIMESTAMP,
 )
 ATTEST_BLOB = (
@@ -427,8 +427,9 @@ ATTEST_BLOB = (
     TYPE,
     _BUNDLE_OUT,
     Flag(name="hash", help="the blob's sha256 in hex, instead of the blob"),
-    _OUTPUT_SIGNATURE,
-    _OUTPUT_CERTIFICATE,
+    *_OUTPUT_BLOB,
+    Flag(name="output-attestation", deprecated=f"{_OUTPUT} attestation"),
+    Flag(name="rfc3161-timestamp-bundle", deprecated=f"{_OUTPUT} signed timestamp"),
     _ENTRY_TYPE,
 )
 # what lies beside a file's signature of the time before bundles, as it does not beside an image's

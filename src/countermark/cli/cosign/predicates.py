@@ -21,12 +21,14 @@ class Stated(Value):
     predicate: bytes
 
 
-def read(words: "Words", program: "Program", out: "Output") -> Stated:
-    """Read the predicate, and say from where, as cosign does.
+def read(words: "Words", program: "Program", out: "Output", prefix: "str | None" = None) -> Stated:
+    """Read the predicate, and say from where, as cosign does; ``prefix`` begins its errors (None: the image's).
 
     Raises:
         CosignError: neither a predicate nor a statement, or both; an unknown type; what is there is no JSON object.
     """
+    if prefix is None:
+        prefix = f"signing {words.arguments[0]}: " if words.arguments else ""
     file, whole = words.text("predicate"), words.text("statement")
     if not file and not whole:
         raise CosignError(
@@ -38,44 +40,42 @@ def read(words: "Words", program: "Program", out: "Output") -> Stated:
             "[predicate statement] were all set"
         )
     if whole:
-        return _of_statement(_content(whole, words, program, out))
+        return _of_statement(_content(whole, prefix, program, out))
     asked = words.text("type")
     predicate_type = PREDICATE_TYPES.get(asked, asked)
     if "://" not in predicate_type:
-        raise CosignError(_signing(words, f"invalid predicate type: {asked}"))
-    content = _content(file, words, program, out)
+        raise CosignError(f"{prefix}invalid predicate type: {asked}")
+    content = _content(file, prefix, program, out)
     if predicate_type == CUSTOM_PREDICATE:
         text = content.decode("utf-8", "replace")
         stamp = go_text.format_time(program.now().replace(microsecond=0))
         return Stated(
             type=predicate_type, predicate=strict_json.compact({"Data": text, "Timestamp": stamp})
         )
-    return Stated(type=predicate_type, predicate=_object(content, words))
+    return Stated(type=predicate_type, predicate=_object(content, prefix))
 
 
-def _signing(words: "Words", text: str) -> str:
-    return f"signing {words.arguments[0]}: {text}" if words.arguments else text
-
-
-def _content(path: str, words: "Words", program: "Program", out: "Output") -> bytes:
+def _content(path: str, prefix: str, program: "Program", out: "Output") -> bytes:
     if path == "-":
+        out.foreign_error("Using payload from: standard input")
         return program.standard_input(limits.SIGNATURE_BYTES)
+    out.foreign_error(f"Using payload from: {path}")
     content = program.files.read_large(path, limits.SIGNATURE_BYTES)
     if content is None:
-        text = f"getting predicate reader: open {path}: no such file or directory"
-        raise CosignError(_signing(words, text))
-    out.foreign_error(f"Using payload from: {path}")
+        raise CosignError(
+            f"{prefix}getting predicate reader: open {path}: no such file or directory"
+        )
     return content
 
 
-def _object(content: bytes, words: "Words") -> bytes:
+def _object(content: bytes, prefix: str) -> bytes:
     """Demand a JSON object: cosign takes a text for spdx too, and then cannot verify it."""
     try:
         value = strict_json.parse_any(content, max_bytes=limits.SIGNATURE_BYTES)
     except MalformedError as error:
-        raise CosignError(_signing(words, f"provenance predicate: {error}")) from None
+        raise CosignError(f"{prefix}provenance predicate: {error}") from None
     if not isinstance(value, dict):
-        raise CosignError(_signing(words, "the predicate is not a JSON object"))
+        raise CosignError(f"{prefix}the predicate is not a JSON object")
     return content
 
 

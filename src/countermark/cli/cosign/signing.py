@@ -23,6 +23,12 @@ def choice(words: "Words", form: str) -> SigningChoice:
     Raises:
         CosignError: flags that contradict each other, in cosign's words.
     """
+    both = {"use-signing-config", "signing-config"}
+    if both <= words.given:
+        raise CosignError(
+            "if any flags in the group [use-signing-config signing-config] are set none of the others can be; "
+            "[signing-config use-signing-config] were all set"
+        )
     with_config = words.on("use-signing-config") or bool(words.text("signing-config"))
     if with_config and not words.on("tlog-upload"):
         raise CosignError(_NO_LOG)

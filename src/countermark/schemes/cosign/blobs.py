@@ -4,6 +4,7 @@ Specs: cosign, 2a and 2c; observed, 2.5. One signature serves all forms, and it 
 before anybody sees it. A file is hashed and never held, but for the one kind of signature that needs all of it.
 """
 
+from countermark.core.errors import InputError, MalformedError
 from countermark.core.light import Sequence, datetime
 from countermark.core.value import Value
 from countermark.formats import payloads
@@ -11,7 +12,7 @@ from countermark.formats.bundle import Bundle, MessageSignature
 from countermark.formats.legacy import BlobBundle
 from countermark.formats.payloads import Envelope, StatementSubject
 from countermark.formats.trusted_root import TrustedRoot
-from countermark.proofs import pem, public_keys, signatures, spki
+from countermark.proofs import pem, signatures, spki
 from countermark.schemes.cosign import evidence, material, self_check
 from countermark.schemes.cosign.evidence import Held, Holder, Services
 from countermark.schemes.cosign.material import Artifact, Material
@@ -22,11 +23,13 @@ class SignedFile(Value):
 
     Attributes:
         bundle: as it is kept today.
-        signer: the certificate, or else the public key, PEM.
+        certificate: PEM; b"" where a bare key signed.
+        timestamp: the RFC 3161 answer over what it is over in the form that is wanted, DER; b"" without one.
     """
 
     bundle: Bundle
-    signer: bytes
+    certificate: bytes = b""
+    timestamp: bytes = b""
 
     @property
     def signature(self) -> bytes:
@@ -35,14 +38,17 @@ class SignedFile(Value):
         return content.encode() if isinstance(content, Envelope) else content.signature
 
     @property
-    def timestamp(self) -> bytes:
-        """The RFC 3161 answer over the signature, DER; b"" without one."""
-        return self.bundle.timestamps[0] if self.bundle.timestamps else b""
+    def statement(self) -> bytes:
+        """The statement in an attestation; b"" of a signature."""
+        content = self.bundle.content
+        return content.payload if isinstance(content, Envelope) else b""
 
     def old_bundle(self) -> bytes:
         """Write it as ``sign-blob --bundle`` did before bundles; made by a signer that was told of this form."""
         entry = self.bundle.entries[0].replace(proof=None) if self.bundle.entries else None
-        return BlobBundle(signature=self.signature, certificate=self.signer, entry=entry).encode()
+        return BlobBundle(
+            signature=self.signature, certificate=self.certificate, entry=entry
+        ).encode()
 
 
 class FileSigner:
@@ -63,6 +69,15 @@ class FileSigner:
         """
         self_check.check_services(holder, services, legacy=old_form)
         self._holder, self._services, self._root = holder, services, root
+        self._old_form = old_form
+
+    def ready(self, now: datetime) -> None:
+        """Have the key ready, and certified where it has to be, before any file is looked at.
+
+        Raises:
+            As ``Holder.hold``.
+        """
+        self._holder.hold(now)
 
     def sign(self, artifact: Artifact, now: datetime) -> SignedFile:
         """Sign a file.
@@ -72,7 +87,8 @@ class FileSigner:
             KeyAccessError, RefusedError, UnavailableError, EvidenceError: as key and services have it.
         """
         held = self._holder.hold(now)
-        found = evidence.prove(artifact, held, self._services, now)
+        is_pure = self._old_form and self._services.log is None
+        found = evidence.prove(artifact, held, self._services, now, is_pure=is_pure)
         algorithm = signatures.hash_for(spki.parse(held.key.public_der))
         message = MessageSignature(
             algorithm=algorithm, digest=artifact.digest(algorithm), signature=found.signature
@@ -91,7 +107,11 @@ class FileSigner:
             said_digest=(algorithm, message.digest),
         )
         self._demand(own, held, artifact, "", now)
-        return SignedFile(bundle=bundle, signer=_signer(held))
+        return SignedFile(
+            bundle=bundle,
+            certificate=_certificate(held),
+            timestamp=found.timestamps[0] if found.timestamps else b"",
+        )
 
     def attest(
         self,
@@ -107,12 +127,32 @@ class FileSigner:
             As ``sign``; InputError also where the predicate is no JSON object.
         """
         content = payloads.encode_attestation(subjects, predicate_type, predicate)
+        return self.attest_whole(content, artifact, now)
+
+    def attest_whole(self, content: bytes, artifact: Artifact | None, now: datetime) -> SignedFile:
+        """Sign a whole in-toto statement as it is; ``artifact`` is a file that it has to be about, if any.
+
+        Raises:
+            As ``attest``.
+        """
+        try:
+            stated = payloads.InTotoStatement.parse(content)
+        except MalformedError as error:
+            raise InputError(f"invalid statement: {error}") from None
         held = self._holder.hold(now)
         bundle, envelope = evidence.seal(content, held, self._services, now)
         own = material.of_envelope(bundle, envelope, "the attestation", "")
         own = own.replace(certificates=held.certificates, is_chain=False)
-        self._demand(own, held, artifact, predicate_type, now)
-        return SignedFile(bundle=bundle, signer=_signer(held))
+        self._demand(own, held, artifact, stated.predicate_type, now)
+        return SignedFile(
+            bundle=bundle, certificate=_certificate(held), timestamp=self._stamp(bundle, envelope)
+        )
+
+    def _stamp(self, bundle: Bundle, envelope: Envelope) -> bytes:
+        """The timestamp for a file beside it: of the old form over the whole envelope, unlike in bundles."""
+        if self._services.stamper is not None and self._old_form:
+            return self._services.stamper.stamp(envelope.encode())
+        return bundle.timestamps[0] if bundle.timestamps else b""
 
     def _demand(
         self,
@@ -132,7 +172,7 @@ class FileSigner:
         self_check.demand(own, held, terms, now)
 
 
-def _signer(held: Held) -> bytes:
-    if held.certificates:
-        return pem.Block(type="CERTIFICATE", content=held.certificates[0]).encode()
-    return public_keys.encode(spki.parse(held.key.public_der))
+def _certificate(held: Held) -> bytes:
+    if not held.certificates:
+        return b""
+    return pem.Block(type="CERTIFICATE", content=held.certificates[0]).encode()

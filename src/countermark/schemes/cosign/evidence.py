@@ -83,10 +83,13 @@ def prove(
     services: Services,
     now: datetime,
     envelope: Envelope | None = None,
+    *,
+    is_pure: bool = False,
 ) -> Evidence:
     """Sign a message, have the signature stamped, then logged; of an envelope the message is its encoding.
 
-    Ed25519 keys sign as Ed25519ph, as cosign has them and as a log of the second kind wants it.
+    Ed25519 keys sign as Ed25519ph, as cosign has them and as a log of the second kind wants it; a file that is not
+    logged they may sign whole (``is_pure``), which is the one way in which cosign verifies such a key's signature.
 
     Raises:
         KeyAccessError, RefusedError, UnavailableError: as key, log or authority have it.
@@ -96,7 +99,8 @@ def prove(
     algorithm = signatures.hash_for(key)
     if isinstance(message, Artifact):
         digest = message.digest(algorithm)
-        signature = held.key.sign_digest(digest)
+        whole = message.content() if is_pure and key.kind == "ed25519" else None
+        signature = held.key.sign_digest(digest) if whole is None else held.key.sign(whole)
     else:
         digest = hash_of(algorithm, message)
         by_digest = key.kind == "ed25519"

@@ -59,6 +59,8 @@ class AmbientTokens:
             "circleci": self._circleci,
             "spiffe": self._spiffe,
             "google": self._google_machine,
+            "google-workload-identity": self._google_machine,
+            "google-impersonate": self._google_machine,
         }
 
     @property

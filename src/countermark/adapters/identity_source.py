@@ -48,8 +48,19 @@ class IdentitySource:
         flows: "Callable[[], OidcFlows]",
         person: "Person",
         read_file: "Callable[[str], bytes | None]",
+        agree: "Callable[[], None]" = lambda: None,
     ) -> None:
-        """``flows`` makes what signs in, where somebody has to; ``read_file`` reads a small file."""
+        """Take what tokens come from.
+
+        Args:
+            wanted: what was asked for.
+            ambient: the place we run in.
+            flows: makes what signs in, where somebody has to.
+            person: who then does.
+            read_file: reads a small file.
+            agree: asks before somebody at a terminal signs in who did not choose how; raises where the answer is no.
+        """
+        self._agree = agree
         self._wanted, self._ambient, self._flows = wanted, ambient, flows
         self._person, self._read_file = person, read_file
 
@@ -69,6 +80,8 @@ class IdentitySource:
             found = self._ambient.token(wanted.audience, wanted.provider)
             if found is not None:
                 return found
+            if wanted.provider:
+                raise InputError(f"there is no {wanted.provider} here that gives identity tokens")
         if wanted.flow == "client_credentials":
             return self._flows().program()
         return self._signed_in()
@@ -86,6 +99,8 @@ class IdentitySource:
             if not wanted.flow:
                 self._person.told("Non-interactive mode detected, using device flow.")
             return self._flows().device()
+        if not wanted.flow:
+            self._agree()
         return self._flows().browser()
 
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from countermark.adapters.http_exchange import Answer, HttpRequest
 from countermark.adapters.http_tls import HostTls
-from countermark.adapters.http_url import Url, quote
+from countermark.adapters.http_url import Url, is_loopback, quote
 from countermark.adapters.redirect_listener import RedirectListener
 from countermark.core import limits
 from countermark.core.errors import (
@@ -122,7 +122,28 @@ class OidcFlows:
             found = listener.wait(_SIGN_IN_SECONDS)
         finally:
             listener.close()
-        return self._redeemed(document, request, _code(found, request))
+        return self._redeemed(document, request, self._code(found, request))
+
+    def _code(self, found: "Mapping[str, str]", request: "_Request") -> str:
+        """Take the code that a browser came back with.
+
+        Raises:
+            EvidenceError: it belongs to another request, or is of another issuer (RFC 9207, 2.4).
+            RefusedError: the issuer, or the person, said no.
+        """
+        state = found.get("state", "").encode("utf-8", "replace")
+        if not secrets.compare_digest(state, request.state.encode()):
+            raise EvidenceError(
+                "the browser came back with another sign-in's state", code=Code.TOKEN
+            )
+        if "iss" in found and found["iss"].rstrip("/") != self._sign_in.issuer.rstrip("/"):
+            raise EvidenceError("the browser came back from another issuer", code=Code.TOKEN)
+        if not found.get("code"):
+            said = found.get("error_description") or found.get("error") or "no code"
+            raise RefusedError(
+                f"the sign-in failed: {harmless(said)[:200]}", status=401, code=Code.TOKEN
+            )
+        return found["code"]
 
     def _out_of_band(self, document: Reader) -> str:
         request = _Request(redirect=_OUT_OF_BAND)
@@ -135,6 +156,11 @@ class OidcFlows:
 
     def _authorization(self, document: Reader, request: "_Request") -> str:
         endpoint = self._endpoint(document, "authorization_endpoint")
+        if endpoint.scheme != "https" and not is_loopback(endpoint.host):
+            raise UnavailableError(
+                f"the issuer's sign-in page is not reached over TLS: {endpoint.shown}",
+                code=Code.INSECURE,
+            )
         return str(
             endpoint.with_query(
                 ("access_type", "online"),
@@ -192,7 +218,7 @@ class OidcFlows:
         )
         self._person.told_code(f"Code will be valid for {begun.expires} seconds")
         token = self._waited(document, begun, request)
-        self._person.told_code("Token received!\n")
+        self._person.told_code("Token received!")
         return token
 
     def _waited(self, document: Reader, begun: "_Device", request: "_Request") -> str:
@@ -235,7 +261,9 @@ class OidcFlows:
         answer = self._sent(endpoint, {"grant_type": "client_credentials", "scope": SCOPE})
         if answer.status != 200:
             raise _refused("the issuer gives no token", answer)
-        return self._checked(answer)
+        token = self._checked(answer)
+        self._person.told_code("Token received!")
+        return token
 
     # Shared ---------------------------------------------------------------------------------------------
 
@@ -305,7 +333,9 @@ class OidcFlows:
         mine = self._sign_in.client_id
         if audience != mine and not (isinstance(audience, list) and mine in audience):
             raise EvidenceError("the issuer sent a token for somebody else", code=Code.TOKEN)
-        if nonce and not secrets.compare_digest(str(claims.get("nonce")), nonce):
+        if nonce and not secrets.compare_digest(
+            str(claims.get("nonce")).encode("utf-8", "replace"), nonce.encode()
+        ):
             raise EvidenceError("nonce does not match value sent", code=Code.TOKEN)
         return token
 
@@ -350,22 +380,6 @@ def _need_pkce(document: Reader, issuer: str) -> None:
         raise UnavailableError(
             f"PKCE is not supported by OIDC provider '{issuer}'", code=Code.NOT_SUPPORTED
         )
-
-
-def _code(found: "Mapping[str, str]", request: _Request) -> str:
-    """Take the code that a browser came back with.
-
-    Raises:
-        EvidenceError: it belongs to another request. RefusedError: the issuer, or the person, said no.
-    """
-    if not secrets.compare_digest(found.get("state", ""), request.state):
-        raise EvidenceError("the browser came back with another sign-in's state", code=Code.TOKEN)
-    if not found.get("code"):
-        said = found.get("error_description") or found.get("error") or "no code"
-        raise RefusedError(
-            f"the sign-in failed: {harmless(said)[:200]}", status=401, code=Code.TOKEN
-        )
-    return found["code"]
 
 
 def _read(answer: Answer, most: int) -> Reader:

@@ -63,14 +63,19 @@ class PasswordPrompt:
 
     def confirm(self) -> bool:
         """Ask whether to go on, after a warning; no answer is a no."""
-        self._show("Are you sure you would like to continue? [y/N] ")
+        answer = self.line("Are you sure you would like to continue? [y/N] ")
+        return answer.strip().lower() in ("y", "yes")
+
+    def line(self, prompt: str) -> str:
+        """Ask for a line, which is shown as it is typed; "" where nobody answers."""
+        self._show(prompt)
         answer = b""
         while len(answer) < _MOST_BYTES:
             byte = self._read(1)
             if not byte or byte == b"\n":
                 break
             answer += byte
-        return answer.strip().lower() in (b"y", b"yes")
+        return answer.decode("utf-8", "replace")
 
     def _given(self) -> bytes | None:
         """What the environment or a pipe gives; a pipe is the password whole."""

@@ -13,7 +13,7 @@ from countermark.core.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from countermark.adapters.key_references import KeyReferences
     from countermark.adapters.kubernetes_keys import KubernetesKeys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from countermark.adapters.rekor_lookup import RekorLookup
     from countermark.adapters.sigstore_root import SigstoreRoot, TrustedRoots
     from countermark.assembly.cosign_registry import RegistryAccess
-    from countermark.assembly.cosign_signing import Signing, SigningChoice
+    from countermark.assembly.cosign_signing import Signing, SigningChoice, Talk
     from countermark.assembly.program import Program
     from countermark.core.reference import ImageReference, Repository, Subject
     from countermark.core.signer import CosignSigner
@@ -40,6 +40,7 @@ class Cosign:
     def __init__(self, program: "Program") -> None:
         self._program = program
         self._made: dict[str, object] = {}
+        self.has_agreed = False  # to what cosign says of public logs, which it asks once
 
     @property
     def prompt(self) -> "PasswordPrompt":
@@ -251,11 +252,11 @@ class Cosign:
 
     # Signing --------------------------------------------------------------------------------------------
 
-    def signing(self, choice: "SigningChoice", told: "Callable[[str], None]") -> "Signing":
-        """The parts of one signing command; ``told`` hears what goes on."""
+    def signing(self, choice: "SigningChoice", talk: "Talk") -> "Signing":
+        """The parts of one signing command."""
         from countermark.assembly.cosign_signing import Signing
 
-        return Signing(self._program, self, choice, told)
+        return Signing(self._program, self, choice, talk)
 
     # Logins ---------------------------------------------------------------------------------------------
 

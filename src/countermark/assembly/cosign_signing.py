@@ -1,6 +1,8 @@
 """What signing with cosign is made of: who signs, which services prove it, what it is verified against."""
 
+import os
 import threading
+import time
 
 from countermark.assembly.cosign_registry import RegistryAccess
 from countermark.core.errors import CountermarkError, EvidenceError, InputError, UnavailableError
@@ -11,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from countermark.adapters.http_tls import HostTls
+    from countermark.adapters.oidc_flows import OidcFlows
     from countermark.assembly.cosign import Cosign
     from countermark.assembly.program import Program
+    from countermark.assembly.signing_person import SigningPerson
     from countermark.core.ports_sigstore import SigningKey
     from countermark.formats.signing_config import SigningConfig
     from countermark.formats.trusted_root import TrustedRoot
@@ -28,6 +32,10 @@ class SigningChoice(Value):
         key: the key's reference; "" signs with an identity.
         certificate_file, chain_file: certificates for the key.
         token: the identity token, or a file that has one.
+        flow: how to get one otherwise: ``normal``, ``device``, ``token``, ``client_credentials``; "" for what fits.
+        provider, without_ambient: which CI system or cloud to ask, and whether none is to be.
+        client, client_secret_file, redirect_url: what we are to the issuer, and where a browser comes back to.
+        issuer_url: the issuer, where ``urls``.
         config_file: the signing config; "" with ``urls`` none at all.
         urls: whether services are those named below, and not a signing config's.
         log_url, authority_url, stamper_url: services by their addresses, "" for none.
@@ -39,6 +47,13 @@ class SigningChoice(Value):
     certificate_file: str = ""
     chain_file: str = ""
     token: str = ""
+    flow: str = ""
+    provider: str = ""
+    without_ambient: bool = False
+    client: str = "sigstore"
+    client_secret_file: str = ""
+    redirect_url: str = ""
+    issuer_url: str = ""
     config_file: str = ""
     urls: bool = False
     log_url: str = ""
@@ -49,6 +64,20 @@ class SigningChoice(Value):
     algorithm: str = "ecdsa-p256"
 
 
+class Talk(Value):
+    """How a command talks with people.
+
+    Attributes:
+        told: prints a line of what goes on.
+        shown: prints a line of what a person has to do elsewhere.
+        agree: asks before somebody signs in; raises where the answer is no.
+    """
+
+    told: "Callable[[str], None]"
+    shown: "Callable[[str], None]"
+    agree: "Callable[[], None]" = lambda: None
+
+
 class Signing:
     """Makes the parts of one signing command."""
 
@@ -57,10 +86,12 @@ class Signing:
         program: "Program",
         cosign: "Cosign",
         choice: SigningChoice,
-        told: "Callable[[str], None]",
+        talk: "Talk",
     ) -> None:
         """Take what was chosen; the key begins to open now, beside whatever is asked of a registry meanwhile."""
-        self._program, self._cosign, self._choice, self._told = program, cosign, choice, told
+        self._program, self._cosign, self._choice, self._talk = program, cosign, choice, talk
+        self._told = talk.told
+        self._secret = self._client_secret()
         self._config = self._signing_config()
         self._key = Opening(lambda: cosign.keys.signing_key(choice.key)) if choice.key else None
 
@@ -159,17 +190,52 @@ class Signing:
         return found
 
     def _token(self) -> str:
-        """The identity token: the text itself, or what a file holds."""
-        given = self._choice.token
-        if not given:
-            raise InputError(
-                "no identity token is at hand", hint="give one with --identity-token TOKEN or FILE"
-            )
-        if given.count(".") == 2 and "/" not in given:
-            return given
-        content = self._program.files.read(given)
+        """An identity token, asked for when it is needed; see ``adapters/identity_source.py``."""
+        from countermark.adapters.ambient_tokens import AmbientTokens
+        from countermark.adapters.identity_source import IdentitySource, Wanted
+        from countermark.assembly.signing_person import SigningPerson
+
+        choice, program = self._choice, self._program
+        wanted = Wanted(
+            given=choice.token,
+            flow=choice.flow,
+            provider=choice.provider,
+            without_ambient=choice.without_ambient,
+            interactive=os.isatty(0),
+        )
+        person = SigningPerson(
+            program.environment, self._cosign.prompt, self._talk.told, self._talk.shown
+        )
+        source = IdentitySource(
+            wanted,
+            AmbientTokens(program.http, program.environment),
+            lambda: self._flows(person),
+            person,
+            program.files.read_bytes,
+            self._talk.agree,
+        )
+        return source.token()
+
+    def _flows(self, person: "SigningPerson") -> "OidcFlows":
+        from countermark.adapters.oidc_flows import OidcFlows, SignIn
+
+        choice = self._choice
+        sign_in = SignIn(
+            issuer=self._issuer_url(),
+            client_id=choice.client,
+            client_secret=self._secret,
+            redirect_url=choice.redirect_url,
+        )
+        return OidcFlows(self._program.http, sign_in, person, time.sleep, self._tls_for)
+
+    def _client_secret(self) -> str:
+        """What a file holds: a secret stands in no argument, which everybody on this machine can read."""
+        path = self._choice.client_secret_file
+        if not path:
+            return ""
+        content = self._program.files.read(path)
         if content is None:
-            raise InputError(f"getting id token: open {given[:200]}: no such file or directory")
+            raise InputError(f"reading OIDC client secret: open {path}: no such file or directory")
         return content.strip()
 
     # Services -----------------------------------------------------------------------------------------
@@ -221,6 +287,19 @@ class Signing:
         from countermark.formats.signing_config import Selector, choose
 
         return choose(self._config.authorities, Selector(), (1,), self._program.now())[0].url
+
+    def _issuer_url(self) -> str:
+        if self._config is None:
+            return self._choice.issuer_url
+        if not self._config.issuers:
+            raise InputError(
+                "selecting OIDC issuer: the signing config has none",
+                hint="give an identity token with --identity-token, or name the issuer: "
+                "signing-config create --oidc-provider …",
+            )
+        from countermark.formats.signing_config import Selector, choose
+
+        return choose(self._config.issuers, Selector(), (1,), self._program.now())[0].url
 
     def _tls_for(self, host: str) -> "HostTls":
         return self._program.certificate_folders.tls_for(host)

@@ -5,7 +5,7 @@ log forgets nothing. Unlike cosign's no result overwrites another one of the sam
 """
 
 from countermark.cli.cosign import consent
-from countermark.cli.cosign.signing import choice
+from countermark.cli.cosign.signing import parts
 from countermark.cli.cosign.words import CosignError
 from countermark.core import limits
 from countermark.core.errors import CountermarkError, InputError
@@ -116,12 +116,9 @@ def _signer(words: "Words", program: "Program", out: "Output") -> "FileSigner":
     """Who signs; first what a person has to know of the flags, and whether the results can be written."""
     form = "bundle" if words.on("new-bundle-format") else "legacy"
     algorithm = words.texts.get("signing-algorithm", "")
-    made = choice(words, form)
-    parts = program.cosign.signing(
-        made.replace(algorithm=algorithm) if algorithm else made, out.foreign_error
-    )
+    made = parts(words, program, out, form, algorithm)
     try:
-        signer = parts.file_signer()
+        signer = made.file_signer()
     except InputError as error:
         text = str(error).removeprefix("setting trusted material: ")
         raise CosignError(text, hint=error.hint) from error

@@ -41,6 +41,9 @@ def ask(words: "Words", program: "Program", out: "Output", prefix: str = "") -> 
     Raises:
         CosignError: the answer is no.
     """
+    if program.cosign.has_agreed:
+        return
     out.foreign_error(STATEMENT)
     if not words.on("yes") and not program.cosign.prompt.confirm():
         raise CosignError(f"{prefix}user declined the prompt")
+    program.cosign.has_agreed = True

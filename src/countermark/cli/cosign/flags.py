@@ -13,7 +13,6 @@ _ASKS_NO_LOG = "verifying asks no log: what proves the entry lies with the signa
 _WRITE_BUNDLE = "write a bundle, which has everything: --bundle FILE"
 _NO_CHOICE = "signing has no such choice here"
 _ALWAYS_CHECKED = "what is signed is always verified before it is published"
-_GIVEN_IDENTITY = "an identity token is given with --identity-token"
 _PLAIN_TLS = "the timestamp authority is reached as any server is: SSL_CERT_FILE, docker's certs.d"
 _REPLACES_NOTHING = "attestations are added; cosign clean removes them"
 _OWN_HASH = "the hash is the one that belongs to the key"
@@ -97,34 +96,23 @@ OIDC = (
     Flag(
         name="fulcio-auth-flow",
         help="how to get a token: normal, device, token, client_credentials",
-        refused=_GIVEN_IDENTITY,
     ),
-    Flag(
-        name="oidc-client-id",
-        default="sigstore",
-        help="our name at the OpenID issuer",
-        refused=_GIVEN_IDENTITY,
-    ),
-    Flag(name="oidc-client-secret-file", help="file of its secret", refused=_GIVEN_IDENTITY),
+    Flag(name="oidc-client-id", default="sigstore", help="our name at the OpenID issuer"),
+    Flag(name="oidc-client-secret-file", help="file of its secret"),
     Flag(
         name="oidc-disable-ambient-providers",
         kind="bool",
         help="do not look for a CI system's token",
-        refused=_GIVEN_IDENTITY,
     ),
     Flag(
         name="oidc-provider",
         help="take the token from: spiffe, google, github-actions, filesystem, buildkite-agent, envvar",
-        refused=_GIVEN_IDENTITY,
     ),
-    Flag(
-        name="oidc-redirect-url", help="where the browser is sent back to", refused=_GIVEN_IDENTITY
-    ),
+    Flag(name="oidc-redirect-url", help="where the browser is sent back to"),
     Flag(
         name="oidc-issuer",
         default="https://oauth2.sigstore.dev/auth",
         deprecated=f"{_CONFIG} an OIDC issuer; see `cosign signing-config create --help`",
-        refused=_GIVEN_IDENTITY,
     ),
     Flag(
         name="fulcio-url",

@@ -2,7 +2,7 @@
 
 from countermark.cli.cosign import identities
 from countermark.cli.cosign.registries import registry_access
-from countermark.cli.cosign.signing import choice
+from countermark.cli.cosign.signing import parts
 from countermark.cli.cosign.words import CosignError
 from countermark.core.errors import CountermarkError, InputError, NotFoundError
 from countermark.core.reference import ImageReference
@@ -66,8 +66,8 @@ def _signer(
         raise CosignError("--bundle is for the new bundle format")
     if file and (len(words.arguments) > 1 or words.switches.get("recursive")):
         raise CosignError("--bundle takes the bundle of one image", hint="sign one image at a time")
-    parts = program.cosign.signing(choice(words, form), out.foreign_error)
-    return parts.signer(registry_access(words), publish=publish, file=file)
+    made = parts(words, program, out, form)
+    return made.signer(registry_access(words), publish=publish, file=file)
 
 
 def _check_referrers_mode(words: "Words", program: "Program") -> None:

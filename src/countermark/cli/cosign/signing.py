@@ -1,11 +1,15 @@
 """What cosign's flags say of how to sign: who, with which services, in which form."""
 
-from countermark.assembly.cosign_signing import SigningChoice
+from countermark.assembly.cosign_signing import SigningChoice, Talk
+from countermark.cli.cosign import consent
 from countermark.cli.cosign.words import CosignError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from countermark.assembly.cosign_signing import Signing
+    from countermark.assembly.program import Program
     from countermark.cli.cosign.words import Words
+    from countermark.cli.output import Output
 
 _NO_LOG = (
     "--tlog-upload=false is not supported with --signing-config or --use-signing-config. Provide a signing config "
@@ -41,6 +45,13 @@ def choice(words: "Words", form: str) -> SigningChoice:
         certificate_file=words.text("certificate"),
         chain_file=words.text("certificate-chain"),
         token=words.text("identity-token"),
+        flow=words.text("fulcio-auth-flow"),
+        provider=words.text("oidc-provider"),
+        without_ambient=words.on("oidc-disable-ambient-providers"),
+        client=words.text("oidc-client-id"),
+        client_secret_file=words.text("oidc-client-secret-file"),
+        redirect_url=words.text("oidc-redirect-url"),
+        issuer_url=words.text("oidc-issuer"),
         config_file=words.text("signing-config"),
         urls=not with_config,
         log_url=words.text("rekor-url") if words.on("tlog-upload") else "",
@@ -49,3 +60,20 @@ def choice(words: "Words", form: str) -> SigningChoice:
         root_file=words.text("trusted-root"),
         format=form,
     )
+
+
+def parts(
+    words: "Words", program: "Program", out: "Output", form: str, algorithm: str = ""
+) -> "Signing":
+    """What signs, as the flags have it; the codes that a person enters elsewhere go to stdout, as cosign's do.
+
+    Raises:
+        As ``choice``; CountermarkError: a file that they name is missing or wrong.
+    """
+    made = choice(words, form)
+    talk = Talk(
+        told=out.foreign_error,
+        shown=lambda line: out.written(f"{line}\n"),
+        agree=lambda: consent.ask(words, program, out),
+    )
+    return program.cosign.signing(made.replace(algorithm=algorithm) if algorithm else made, talk)

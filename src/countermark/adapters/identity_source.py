@@ -37,6 +37,9 @@ class Wanted(Value):
         if self.flow not in FLOWS:
             raise InputError(f"unsupported oauth flow: {self.flow[:40]}")
 
+    def __repr__(self) -> str:
+        return f"Wanted(flow={self.flow!r}, provider={self.provider!r})"  # never the token
+
 
 class IdentitySource:
     """Gives tokens when they are needed, not before: they are valid for minutes."""

@@ -63,6 +63,9 @@ class SigningChoice(Value):
     format: str = "bundle"
     algorithm: str = "ecdsa-p256"
 
+    def __repr__(self) -> str:
+        return f"SigningChoice(key={self.key!r}, config_file={self.config_file!r})"  # never the token
+
 
 class Talk(Value):
     """How a command talks with people.

@@ -55,7 +55,8 @@ _OF: sa.BindParameter[bytes] = sa.bindparam("wanted", expanding=True)
 _STATE = sa.select(LOGS.c.size, LOGS.c.root, LOGS.c.settled, LOGS.c.frozen)
 _STATE = _STATE.where(LOGS.c.id == _LOG)
 _FIND = sa.select(ENTRIES.c.identity, ENTRIES.c.place)
-_FIND = _FIND.where(ENTRIES.c.log == _LOG, ENTRIES.c.identity.in_(_OF))
+# not by the log, which SQLite would take for the rarer of the two, and read all of it
+_FIND = _FIND.where(ENTRIES.c.log + 0 == _LOG, ENTRIES.c.identity.in_(_OF))
 _GROW = sa.update(LOGS).where(
     LOGS.c.id == _LOG,
     LOGS.c.size == sa.bindparam("old_size"),
@@ -187,7 +188,7 @@ class SqlLogIndex:
             for start in range(0, len(terms), _AT_ONCE):
                 wanted = list(terms[start : start + _AT_ONCE])
                 query = sa.select(TERMS.c.place).order_by(TERMS.c.place).limit(limit)
-                query = query.where(TERMS.c.log == self._log(), TERMS.c.term.in_(wanted))
+                query = query.where(TERMS.c.log + 0 == self._log(), TERMS.c.term.in_(wanted))
                 found.update(connection.scalars(query))
         return sorted(found)[:limit]
 

@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("place", sa.BigInteger, nullable=False),
         sa.Column("identity", sa.LargeBinary(_HASH), nullable=False),
         sa.PrimaryKeyConstraint("log", "place", name="log_entries_place"),
-        sa.UniqueConstraint("log", "identity", name="log_entries_identity"),
+        sa.UniqueConstraint("identity", "log", name="log_entries_identity"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("log", sa.BigInteger, nullable=False),
         sa.Column("term", sa.LargeBinary(_TERM), nullable=False),
         sa.Column("place", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("log", "term", "place", name="log_terms_term"),
+        sa.PrimaryKeyConstraint("term", "log", "place", name="log_terms_term"),
         sqlite_with_rowid=False,
     )
     op.create_index("log_terms_place", "log_terms", ["log", "place"])

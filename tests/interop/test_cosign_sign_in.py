@@ -12,8 +12,9 @@ import pytest
 
 from identity import ALICE, ROBOT, SECRET
 from interop.cosign_peers import Cosign
+from interop.processes import until
 from interop.sigstore_stack import SigstoreStack, sigstore  # noqa: F401 - a fixture
-from interop.test_identity_provider import Person, Signing, names, until
+from interop.test_identity_provider import Person, Signing, names
 
 OURS = [sys.executable, "-P", "-m", "countermark", "cosign"]
 
@@ -29,7 +30,7 @@ class OurSigning(Signing):
         ]  # fmt: skip
 
 
-def verified(signing: OurSigning, cosign: Cosign, stack: SigstoreStack, who: str) -> None:
+def verified(signing: Signing, cosign: Cosign, stack: SigstoreStack, who: str) -> None:
     """Demand that it ended well, and that the real program believes the result."""
     assert names(signing.certificate()) == [who]
     identity = ("--certificate-identity", who, *stack.identity[2:])

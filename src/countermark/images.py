@@ -107,7 +107,7 @@ class Images:
         opened, content, media_type = self._opened(source)
         try:
             target = _RegistryTarget(self._registry, reference)
-            parts = _parts(opened, content, media_type)
+            parts = parts_of(opened, content, media_type)
             self._copy(opened, target, parts, f"pushing {reference.familiar}")
         finally:
             opened.close()
@@ -154,11 +154,11 @@ class Images:
             return self._pull_into_daemon(subject, reference, to)
         target = self._places.open_target(to, reference)
         try:
-            source = _RegistrySource(self._registry, subject)
+            source = RegistrySource(self._registry, subject)
             content, media_type = source.root()
             if not target.takes_index:
                 content, media_type = self._one_platform(source, content, media_type)
-            parts = _parts(source, content, media_type)
+            parts = parts_of(source, content, media_type)
             self._copy(source, target, parts, f"pulling {reference.familiar}")
         finally:
             target.discard()
@@ -227,7 +227,7 @@ def _daemon_name(to: str, reference: ImageReference) -> ImageReference | None:
     return reference.replace(digest=None) if reference.tag else None
 
 
-def _parts(source: ImageSource, content: bytes, media_type: str) -> list[Part]:
+def parts_of(source: ImageSource, content: bytes, media_type: str) -> list[Part]:
     """List a root's manifests, what is named before what names it, each once, the root last.
 
     Raises:
@@ -268,7 +268,7 @@ def _too_deep() -> MalformedError:
     return MalformedError(f"indexes nested deeper than {_LEVELS} levels", code=Code.TOO_LARGE)
 
 
-class _RegistrySource:
+class RegistrySource:
     """A subject in a registry, as a source."""
 
     def __init__(self, registry: FullRegistry, subject: Subject) -> None:

@@ -19,7 +19,7 @@ from countermark.formats import oci, strict_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _LAYOUT = strict_json.compact({"imageLayoutVersion": "1.0.0"})
@@ -28,11 +28,12 @@ _INDEX = "index.json"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755  # images are no secrets, and others read layouts too
 
 
-def _blob(folder: str, digest: Digest) -> str:
+def blob_path(folder: str, digest: Digest) -> str:
+    """Where a blob lies."""
     return os.path.join(folder, "blobs", digest.algorithm, digest.hex)
 
 
-def _read_index(folder: str) -> oci.Index | None:
+def read_index(folder: str) -> oci.Index | None:
     """Read a layout's index, None where there is no folder.
 
     Raises:
@@ -68,10 +69,10 @@ class LayoutSource:
 
         Raises:
             NotFoundError: no folder, no such name, or several images and no name.
-            InputError, EvidenceError: as ``_read_index``.
+            InputError, EvidenceError: as ``read_index``.
         """
         self._folder = folder
-        index = _read_index(folder)
+        index = read_index(folder)
         if index is None:
             raise NotFoundError(f"no such folder: {folder}")
         self._root = _chosen(index, name, folder)
@@ -90,7 +91,7 @@ class LayoutSource:
         return content, oci.parse_document(content).media_type
 
     def _manifest(self, digest: Digest) -> bytes:
-        content = storage.read(_blob(self._folder, digest), limits.MANIFEST_BYTES, follow=False)
+        content = storage.read(blob_path(self._folder, digest), limits.MANIFEST_BYTES, follow=False)
         if content is None:
             raise NotFoundError(f"{self._folder} has no {digest}")
         if not digest.matches(content):
@@ -101,7 +102,7 @@ class LayoutSource:
 
     def open_blob(self, digest: Digest, size: int) -> "Iterator[bytes]":
         """Yield a blob's bytes; the last step raises EvidenceError unless digest and size are right."""
-        return checked(read_pieces(_blob(self._folder, digest)), digest, size)
+        return checked(read_pieces(blob_path(self._folder, digest)), digest, size)
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -169,7 +170,7 @@ class LayoutTarget:
             InputError: another folder or file. StorageError: a new one cannot be made there.
         """
         self._final, self._name = folder.rstrip("/") or "/", name
-        self._is_new = _read_index(folder) is None
+        self._is_new = read_index(folder) is None
         self._folder = self._final
         self._types: dict[Digest, tuple[str, int]] = {}
         if self._is_new:
@@ -180,14 +181,14 @@ class LayoutTarget:
     def has_blob(self, digest: Digest, size: int) -> bool:
         """Say whether a blob is there already, as far as its length shows."""
         try:
-            found = os.lstat(_blob(self._folder, digest))
+            found = os.lstat(blob_path(self._folder, digest))
         except OSError:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_size == size
 
     def put_blob(self, digest: Digest, size: int, content: "Iterator[bytes]") -> None:
         """Write a blob; EvidenceError unless digest and size are right."""
-        path = _blob(self._folder, digest)
+        path = blob_path(self._folder, digest)
         self._make(os.path.dirname(path))
         with storage.Replacement(path, mode=_FILE_MODE) as new:
             for piece in checked(content, digest, size):
@@ -206,13 +207,23 @@ class LayoutTarget:
         """
         media_type, size = self._types[root]
         annotations = {REF_NAME: self._name} if self._name else {}
-        entry = oci.Descriptor(
-            media_type=media_type, digest=root, size=size, annotations=annotations
+        self.finish_listed(
+            [oci.Descriptor(media_type=media_type, digest=root, size=size, annotations=annotations)]
         )
+
+    def finish_listed(self, entries: "Sequence[oci.Descriptor]") -> None:
+        """Put several manifests into the index, the image first, and a new folder in its place.
+
+        Raises:
+            As ``finish``.
+        """
+        root = entries[0].digest
         with storage.Lock(os.path.join(self._folder, _MARKER)):  # ours only, and no file more
-            index = None if self._is_new else _read_index(self._folder)
+            index = None if self._is_new else read_index(self._folder)
             others = [m for m in index.manifests if not self._replaces(m, root)] if index else []
-            content = oci.encode_index([*others, entry])
+            listed = {entry.digest for entry in entries[1:]}
+            others = [m for m in others if m.digest not in listed]
+            content = oci.encode_index([*others, *entries])
             self._write(os.path.join(self._folder, _INDEX), content)
         if self._is_new:
             self._rename()

@@ -106,6 +106,7 @@ TRUSTED_ROOT_ENTRIES = 256  # of each kind; the public one has 2 to 4
 NOTE_BYTES = 1 * MIB  # a signed note. sumdb: 1 MB
 NOTE_SIGNATURES = 100  # sumdb: 100
 PROOF_HASHES = 64  # of an inclusion proof: a tree of 2^64 entries
+SAVED_BLOBS = 100_000  # files in a folder of saved images that are looked through for referrers
 LOGGED_ENVELOPE_BYTES = 32 * MIB  # sent whole to a Rekor 1, whose own limit is unknown. rekor: none
 LOGGED_ENVELOPE_USUAL_BYTES = 1 * MIB  # beyond it a log's 5xx is probably about the size
 CONDITION_CHARS = 8 * KIB  # of one condition on an attestation

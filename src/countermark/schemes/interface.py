@@ -3,7 +3,7 @@
 from countermark.core.claim import Finding
 from countermark.core.digest import Digest
 from countermark.core.light import Sequence, datetime
-from countermark.core.reference import ImageReference, Subject
+from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.core.signer import TrustedSigner
 from countermark.core.value import Value
 
@@ -41,6 +41,27 @@ class TagAuthority(Protocol):
         Raises:
             NotFoundError: under none of them the tag is signed.
             EvidenceError, UnavailableError: as their evidence has it.
+        """
+        ...
+
+
+class VouchedTag(Value):
+    """A tag that is vouched for: the digest it means, and by whom."""
+
+    tag: str
+    digest: Digest
+    signers: tuple[str, ...] = ()
+
+
+class TagList(Protocol):
+    """Lists everything that a scheme vouches for under tags."""
+
+    def tags(self, repository: Repository, now: datetime) -> Sequence[VouchedTag]:
+        """List a repository's tags.
+
+        Raises:
+            EvidenceError: ``unsigned``, nobody vouches for any; another code, what is there is not to be believed.
+            UnavailableError, RefusedError: who would know does not answer.
         """
         ...
 

@@ -165,6 +165,29 @@ def repair_legacy(
     return _complete(registry, repository, subject, suffix, None)
 
 
+def merge_legacy(
+    registry: SignatureRegistry, repository: Repository, tag: str, content: bytes, media_type: str
+) -> None:
+    """Have a tag hold the layers of a manifest from elsewhere, besides those that it holds; all blobs are there.
+
+    Raises:
+        As ``repair_legacy``.
+    """
+    wanted = _layers_in(content, media_type)
+    for _ in range(_ROUNDS):
+        present = _layers(registry, repository, tag)
+        missing = [layer for layer in wanted if layer not in present]
+        if not missing and (present or not wanted):
+            return
+        if present:
+            manifest, config = _encoded([*present, *missing])
+            put_blob(registry, repository, config)
+            registry.put_manifest(repository, tag, oci.OCI_MANIFEST, manifest)
+        else:
+            registry.put_manifest(repository, tag, media_type, content)
+    raise _interrupted(repository, tag)
+
+
 def _complete(
     registry: SignatureRegistry,
     repository: Repository,
@@ -186,7 +209,11 @@ def _complete(
         manifest, config = _encoded([*present, *missing])
         put_blob(registry, repository, config)
         registry.put_manifest(repository, tag, oci.OCI_MANIFEST, manifest)
-    raise UnavailableError(
+    raise _interrupted(repository, tag)
+
+
+def _interrupted(repository: Repository, tag: str) -> UnavailableError:
+    return UnavailableError(
         f"{repository.name}: other writers keep overwriting {tag}", hint="try again"
     )
 
@@ -216,10 +243,12 @@ def _with_own_tags(
 def _layers(registry: SignatureRegistry, repository: Repository, tag: str) -> list[_Layer]:
     """Read the layers under a tag, with what stands beside them; none where there is no such image."""
     try:
-        content, media_type = registry.tagged(repository, tag)
-        manifest = oci.parse_manifest(content, media_type)
+        return _layers_in(*registry.tagged(repository, tag))
     except (NotFoundError, MalformedError):
         return []
+
+
+def _layers_in(content: bytes, media_type: str) -> list[_Layer]:
     return [
         _Layer(
             media_type=each.media_type,
@@ -227,5 +256,5 @@ def _layers(registry: SignatureRegistry, repository: Repository, tag: str) -> li
             size=each.size,
             annotations=tuple(each.annotations.items()),
         )
-        for each in manifest.layers
+        for each in oci.parse_manifest(content, media_type).layers
     ]

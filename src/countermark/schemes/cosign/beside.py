@@ -82,7 +82,7 @@ def _tagged(
         content, media_type = registry.tagged(place, tag)
     except NotFoundError:
         return []
-    return [_read(suffix, tag, content, media_type)]
+    return [read(suffix, tag, content, media_type)]
 
 
 def _referrers(registry: SignatureStore, place: Repository, subject: Digest) -> list[Attached]:
@@ -103,11 +103,16 @@ def _referrers(registry: SignatureStore, place: Repository, subject: Digest) -> 
     for digest, answer in zip(digests, answers, strict=True):
         if isinstance(answer, CountermarkError):
             raise answer
-        found.append(_read(REFERRER, str(digest), *answer))
+        found.append(read(REFERRER, str(digest), *answer))
     return found
 
 
-def _read(kind: str, name: str, content: bytes, media_type: str) -> Attached:
+def read(kind: str, name: str, content: bytes, media_type: str) -> Attached:
+    """Take a manifest that lies beside an image.
+
+    Raises:
+        MalformedError: it is none.
+    """
     document = oci.parse_document(content, media_type)
     says = document.annotations
     return Attached(

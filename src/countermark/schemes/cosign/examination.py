@@ -26,7 +26,7 @@ class Examination(Value):
 
     def older(self) -> "Examination":
         """The signatures alone that lie under tags, as cosign kept them before bundles."""
-        kept = tuple(each for each in self.signatures if "@" not in each.material.place)
+        kept = tuple(each for each in self.signatures if is_older(each.material))
         return self.replace(signatures=kept)
 
     @property
@@ -42,6 +42,11 @@ class Examination(Value):
             for each in self.signatures
             if each.objection is not None
         )
+
+
+def is_older(material: Material) -> bool:
+    """Say whether a signature lies under a tag, as cosign kept them before bundles."""
+    return "@" not in material.place
 
 
 def examine(

@@ -12,6 +12,7 @@ from countermark.formats.payloads import SIGN_PREDICATE
 from countermark.formats.trusted_root import TrustedRoot
 from countermark.proofs import pem, public_keys, signing_certificates, spki
 from countermark.schemes.cosign import check, verifier
+from countermark.schemes.cosign.check import Wanted
 from countermark.schemes.cosign.evidence import Held, Holder, Services
 from countermark.schemes.cosign.material import Artifact, Material
 
@@ -41,11 +42,9 @@ def demand(own: Material, held: Held, terms: Terms, now: datetime) -> None:
     Raises:
         InputError: it does not verify; with the code of the step that failed.
     """
-    predicate = "" if terms.predicate_type in ("", SIGN_PREDICATE) else terms.predicate_type
-    believed = _believed(held, terms.services, predicate)
-    if believed.key:
+    wanted = wanted_of(held, terms, now)
+    if wanted.key is not None:
         own = own.replace(certificates=())  # a certificate that no chain came with proves nothing
-    wanted = verifier.wanted_of(believed, terms.subject, now, terms.root)
     try:
         check.check(own, wanted)
     except EvidenceError as error:
@@ -56,6 +55,13 @@ def demand(own: Material, held: Held, terms: Terms, now: datetime) -> None:
             hint=error.hint
             or (hint if terms.services.log is not None or held.certificates else ""),
         ) from error
+
+
+def wanted_of(held: Held, terms: Terms, now: datetime) -> Wanted:
+    """Say what a holder's own signature is held against."""
+    predicate = "" if terms.predicate_type in ("", SIGN_PREDICATE) else terms.predicate_type
+    believed = _believed(held, terms.services, predicate)
+    return verifier.wanted_of(believed, terms.subject, now, terms.root)
 
 
 def _believed(held: Held, services: Services, predicate: str) -> CosignSigner:

@@ -1,6 +1,6 @@
 """Cosign: sign with a key or an identity, log it, attach it."""
 
-from countermark.core.errors import InputError
+from countermark.core.errors import InputError, UnavailableError
 from countermark.core.light import Callable, Mapping, Sequence, datetime
 from countermark.core.reference import Repository, Subject
 from countermark.core.value import Value
@@ -10,9 +10,10 @@ from countermark.formats.legacy import LegacySignature
 from countermark.formats.payloads import SIGN_PREDICATE, Envelope, StatementSubject
 from countermark.formats.trusted_root import TrustedRoot
 from countermark.proofs import pem, signing_certificates, spki
-from countermark.schemes.cosign import attach, evidence, material, self_check
+from countermark.schemes.cosign import attach, evidence, examination, material, self_check
 from countermark.schemes.cosign.attach import SignatureRegistry
 from countermark.schemes.cosign.evidence import Held, Holder, Services
+from countermark.schemes.cosign.examination import is_older
 from countermark.schemes.cosign.material import Material
 from countermark.schemes.interface import Receipt, Statement
 
@@ -84,6 +85,22 @@ class CosignImageSigner:
             content = payloads.encode_signature(subject.digest, annotations)
             made.append(self._bundle(subject, content, SIGN_PREDICATE, now))
         return self._published(made, now)
+
+    def has_signed(self, subject: Subject, now: datetime) -> bool:
+        """Say whether this holder's signature lies beside an image already, in every form that is wanted.
+
+        Raises:
+            UnavailableError: something there could not be read now. Else as ``sign``.
+        """
+        held = self._holder.hold(now)
+        wanted = self_check.wanted_of(held, self._self_check(subject, SIGN_PREDICATE), now)
+        place = self._place_of(subject.repository)
+        found = examination.examine(self._registry, place, wanted)
+        for trouble in found.troubles:
+            if trouble.may_pass:
+                raise UnavailableError(f"{trouble.name}: {trouble.reason}", code=trouble.code)
+        forms = {LEGACY if is_older(each.material) else BUNDLE for each in found.good}
+        return forms >= ({BUNDLE, LEGACY} if self._terms.format == BOTH else {self._terms.format})
 
     def attest(
         self, subject: Subject, predicate_type: str, predicate: bytes, now: datetime
@@ -216,13 +233,15 @@ class CosignImageSigner:
         self, own: Material, held: Held, subject: Subject, predicate_type: str, now: datetime
     ) -> None:
         """Verify what was made, before anybody sees it."""
-        terms = self_check.Terms(
+        self_check.demand(own, held, self._self_check(subject, predicate_type), now)
+
+    def _self_check(self, subject: Subject, predicate_type: str) -> self_check.Terms:
+        return self_check.Terms(
             services=self._services,
             root=self._terms.root,
             subject=subject,
             predicate_type=predicate_type,
         )
-        self_check.demand(own, held, terms, now)
 
 
 def legacy_attestation(

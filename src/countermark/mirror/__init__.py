@@ -1,0 +1,1 @@
+"""Take an image elsewhere with all that vouches for it."""

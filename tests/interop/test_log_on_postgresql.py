@@ -32,7 +32,7 @@ def server() -> Iterator[PostgreSQL]:
             pytest.fail(f"{missing}; in CI every peer has to be there")
         pytest.skip(str(missing))
     yield started
-    started.server.stop()
+    started.stop()
 
 
 @pytest.fixture

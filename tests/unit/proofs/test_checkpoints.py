@@ -256,6 +256,7 @@ KEY = WITNESSES[0].encode()
         "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",  # a log's
         KEY + "+",
     ],
+    ids=range(9),  # each process makes keys of its own
 )
 def test_what_is_no_verifier_key(text: str) -> None:
     with pytest.raises(MalformedError):

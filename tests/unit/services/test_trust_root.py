@@ -418,7 +418,9 @@ NUMBER = int(START.timestamp())
     ],
 )
 @pytest.mark.parametrize(
-    "name", ["root.json", "timestamp.json", f"{NUMBER}.snapshot.json", f"{NUMBER}.targets.json"]
+    "name",
+    ["root.json", "timestamp.json", f"{NUMBER}.snapshot.json", f"{NUMBER}.targets.json"],
+    ids=["root", "timestamp", "snapshot", "targets"],
 )
 def test_what_is_not_ours_is_not_signed(
     world: World, name: str, spoil: Callable[[World, str], None], code: Code

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,22 @@ class Place(NamedTuple):
     has_api: bool
 
 
+@contextmanager
+def _client(roots: SystemRoots) -> Iterator[RegistryClient]:
+    http = HttpClient(roots)
+    try:
+        yield RegistryClient(
+            Authenticator(http, Logins((), process.run)), RegistryMap(), CaFolders(())
+        )
+    finally:
+        http.close()
+
+
+def client_for(ca: Path) -> AbstractContextManager[RegistryClient]:
+    """A registry client that believes one CA."""
+    return _client(SystemRoots(file=str(ca)))
+
+
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
     server = OurServer(tmp_path_factory.mktemp("open"), "--allow-anonymous-write")
@@ -66,12 +83,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         assert isinstance(server, OurServer)
         address, roots = server.address, SystemRoots(file=str(server.ca))
         environment = {"SSL_CERT_FILE": str(server.ca)}
-    http = HttpClient(roots)
-    client = RegistryClient(
-        Authenticator(http, Logins((), process.run)), RegistryMap(), CaFolders(())
-    )
-    yield Place(address, client, environment, request.param != "docker-registry")
-    http.close()
+    with _client(roots) as client:
+        yield Place(address, client, environment, request.param != "docker-registry")
 
 
 class Image(NamedTuple):

@@ -22,6 +22,8 @@ SAYS = {
     "countermark pull": " -> oci:pay",
     "countermark trust pin": "pinned {place}/pay to root key ",
     "countermark verify --require-pin": "allowed  {place}/pay:v1",
+    "countermark sign": "signed  {place}/pay:v1",
+    "countermark verify --key": "allowed  {place}/pay:v1",
     "countermark shim install": "docker",
 }
 
@@ -54,6 +56,7 @@ def test_the_tour(tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT / "demo"),
         "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE": "root passphrase",
         "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "repository passphrase",
+        "COSIGN_PASSWORD": "key password",
     }
 
     def run(command: str) -> str:

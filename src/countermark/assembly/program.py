@@ -383,13 +383,19 @@ class Program:
         sys.stderr.write(f"countermark: warning: {harmless(text)}\n")
 
     def engine(
-        self, *, policy_file: str = "", require_pin: bool = False, point: str = "cli"
+        self,
+        *,
+        policy_file: str = "",
+        require_pin: bool = False,
+        point: str = "cli",
+        policy: "Policy | None" = None,
     ) -> "Engine":
-        """The engine, under the policy that applies."""
+        """The engine, under the policy that is given, or else the one that applies."""
         from countermark.engine import Engine
         from countermark.schemes.dct.verifier import DctVerifier
 
-        policy = self.policy(policy_file, require_pin=require_pin)
+        if policy is None:
+            policy = self.policy(policy_file, require_pin=require_pin)
         dct = DctVerifier(self.servers, self.loader)
         memory = None
         if any(layer.last_good is not None for layer in policy.layers):

@@ -27,6 +27,8 @@ COMMANDS: tuple[Command, ...] = (
     _command(
         "verify", "verify", "verify", "say who vouches for images, and whether that is enough"
     ),
+    _command("sign", "sign", "sign", "sign images with a key or an identity, as cosign does"),
+    _command("attest", "sign", "attest", "state something about images, signed"),
     _command("pull", "images", "pull", "fetch an image, if it is vouched for"),
     _command("push", "images", "push", "send an image to a registry, and sign it with --sign"),
     _command(

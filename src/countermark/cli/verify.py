@@ -12,15 +12,33 @@ if TYPE_CHECKING:
 
     from countermark.assembly.program import Program
     from countermark.cli.output import Output
+    from countermark.engine import Engine
     from countermark.policy.model import Decision
 
 _EXIT = {Verdict.ALLOWED: 0, Verdict.DENIED: 1, Verdict.UNKNOWN: 3}
+
+# the options of cli/verify_flags.py, by their names in the parsed words
+_POLICY_WORDS = (
+    "key",
+    "identity",
+    "issuer",
+    "threshold",
+    "attestation",
+    "annotations",
+    "trusted_root",
+    "offline",
+    "accept_unlogged",
+    "recursive",
+)
 
 EXAMPLES = """examples:
   countermark verify alpine:3                     is it vouched for? (Docker Content Trust, root on first use)
   countermark verify --policy policy.yaml registry.example.com/pay:v3
   countermark verify --require-pin -o json registry.example.com/pay:v3 | jq .decisions[0].verdict
   countermark verify registry.example.com/pay:v3@sha256:...     the signed digest must be this one
+  countermark verify --key cosign.pub --accept-unlogged "our own key" registry.example.com/pay:v3
+  countermark verify --identity ci@example.com --issuer https://trust.example.com/identity --offline \
+    --trusted-root trusted_root.json --attestation slsaprovenance1 registry.example.com/pay:v3
 
 exit: 0 all allowed, 1 any denied, else 3 any unknown"""
 
@@ -42,6 +60,9 @@ def verify_arguments(parser: "argparse.ArgumentParser") -> None:
         "images", nargs="+", metavar="IMAGE", help="an image: name, tag, digest or both"
     )
     policy_arguments(parser)
+    from countermark.cli import verify_flags  # noqa: PLC0415 - a cold start without options loads none of it
+
+    verify_flags.arguments(parser)
     parser.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="how to show it"
     )
@@ -50,7 +71,16 @@ def verify_arguments(parser: "argparse.ArgumentParser") -> None:
 def verify(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Judge each image; 1 where any is denied, else 3 where any is unknown, else 0."""
     references = [ImageReference.parse(text).with_default_tag() for text in args.images]
-    engine = program.engine(policy_file=args.policy, require_pin=args.require_pin)
+    images = args.images
+    if any(vars(args).get(name) for name in _POLICY_WORDS):
+        from countermark.cli import verify_flags  # noqa: PLC0415 - as above
+
+        engine = _engine(args, program)
+        if args.recursive:
+            references = verify_flags.with_children(references, program)
+            images = [reference.familiar for reference in references]
+    else:
+        engine = program.engine(policy_file=args.policy, require_pin=args.require_pin)
     results: list[Decision | CountermarkError] = []
     for reference in references:
         try:
@@ -59,9 +89,17 @@ def verify(args: "argparse.Namespace", program: "Program", out: "Output") -> int
             if error.exit_status not in (1, 3, 4):
                 raise
             results.append(error)
-    show(args.images, results, out, as_json=args.output == "json")
+    show(images, results, out, as_json=args.output == "json")
     statuses = [status_of(result) for result in results]
     return next((s for s in (1, 4, 3) if s in statuses), 0)
+
+
+def _engine(args: "argparse.Namespace", program: "Program") -> "Engine":
+    from countermark.cli import verify_flags  # noqa: PLC0415 - as above
+
+    if verify_flags.given(args):
+        return verify_flags.engine(args, program)
+    return program.engine(policy_file=args.policy, require_pin=args.require_pin)
 
 
 def status_of(result: "Decision | CountermarkError") -> int:

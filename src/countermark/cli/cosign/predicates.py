@@ -3,6 +3,7 @@
 from countermark.cli.cosign.words import CosignError
 from countermark.core import limits
 from countermark.core.errors import MalformedError
+from countermark.core.light import datetime
 from countermark.core.value import Value
 from countermark.formats import go_text, strict_json
 from countermark.formats.payloads import CUSTOM_PREDICATE, PREDICATE_TYPES
@@ -47,12 +48,15 @@ def read(words: "Words", program: "Program", out: "Output", prefix: "str | None"
         raise CosignError(f"{prefix}invalid predicate type: {asked}")
     content = _content(file, prefix, program, out)
     if predicate_type == CUSTOM_PREDICATE:
-        text = content.decode("utf-8", "replace")
-        stamp = go_text.format_time(program.now().replace(microsecond=0))
-        return Stated(
-            type=predicate_type, predicate=strict_json.compact({"Data": text, "Timestamp": stamp})
-        )
+        return Stated(type=predicate_type, predicate=custom(content, program.now()))
     return Stated(type=predicate_type, predicate=_object(content, prefix))
+
+
+def custom(content: bytes, now: datetime) -> bytes:
+    """Write the predicate of type ``custom``: any text, and when it was stated."""
+    text = content.decode("utf-8", "replace")
+    stamp = go_text.format_time(now.replace(microsecond=0))
+    return strict_json.compact({"Data": text, "Timestamp": stamp})
 
 
 def _content(path: str, prefix: str, program: "Program", out: "Output") -> bytes:

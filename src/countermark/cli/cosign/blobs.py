@@ -91,7 +91,6 @@ def attest(words: "Words", program: "Program", out: "Output") -> int:
         raise CosignError(f"accepts 1 arg(s), received {count}")
     if predicate and statement:
         raise CosignError("one of --predicate or --statement must be set")
-    consent.ask_before_logging(words, program, out)
     signer = _signer(words, program, out)
     make = _statement if statement else _predicate
     signed = make(words, program, out, signer)

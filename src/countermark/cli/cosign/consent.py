@@ -24,7 +24,9 @@ By typing 'y', you attest that (1) you are not submitting the personal data of a
 understand and agree to the statement and the Agreement terms at the URLs listed above."""
 
 
-def ask_before_logging(words: "Words", program: "Program", out: "Output") -> None:
+def ask_before_logging(
+    words: "Words", program: "Program", out: "Output", prefix: str = "upload to tlog: "
+) -> None:
     """Ask where services are named one by one and a log is among them; ``--yes`` answers.
 
     Raises:
@@ -32,7 +34,7 @@ def ask_before_logging(words: "Words", program: "Program", out: "Output") -> Non
     """
     with_config = words.on("use-signing-config") or bool(words.text("signing-config"))
     if not with_config and words.on("tlog-upload"):
-        ask(words, program, out, "upload to tlog: ")
+        ask(words, program, out, prefix)
 
 
 def ask(words: "Words", program: "Program", out: "Output", prefix: str = "") -> None:

@@ -1,6 +1,6 @@
 """``cosign sign`` and ``attest``, in cosign's words."""
 
-from countermark.cli.cosign import identities
+from countermark.cli.cosign import consent, identities
 from countermark.cli.cosign.registries import registry_access
 from countermark.cli.cosign.signing import parts
 from countermark.cli.cosign.words import CosignError
@@ -34,6 +34,10 @@ def sign(words: "Words", program: "Program", out: "Output") -> int:
     annotations = _annotations(words)
     publish = words.on("upload")
     _check_referrers_mode(words, program)
+    image = words.arguments[0]
+    recursively = "" if "@" in image else "recursively signing: "
+    prefix = f"signing [{image}]: {recursively}signing digest: should upload to tlog: "
+    consent.ask_before_logging(words, program, out, prefix)
     signer = _signer(words, program, out, publish=publish)
 
     def one(subject: "Subject") -> str:

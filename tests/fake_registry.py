@@ -19,6 +19,7 @@ class MemoryImages:
         before: called with its name before each manifest is put; may put something else meanwhile, or raise.
         keeps: whether manifests may be deleted; tags never can, as in docker-registry.
         mounts: whether blobs can be had from other repositories.
+        conditions: whether a tag is replaced only if it means what it should.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class MemoryImages:
         self.before: Callable[[str], None] = lambda _: None
         self.keeps = False
         self.mounts = True
+        self.conditions = True
 
     # Reading ----------------------------------------------------------------------------------------
 
@@ -115,6 +117,25 @@ class MemoryImages:
         if ":" not in name:
             self.tagged_[repository.name, name] = digest
         return digest
+
+    def replace_tag(
+        self,
+        repository: Repository,
+        tag: str,
+        media_type: str,
+        content: bytes,
+        before: Digest | None,
+    ) -> bool:
+        self.before(tag)
+        now = self.tagged_.get((repository.name, tag))
+        if self.conditions and before is not None and now != before:
+            return False
+        hook, self.before = self.before, lambda _: None
+        try:
+            self.put_manifest(repository, tag, media_type, content)
+        finally:
+            self.before = hook
+        return True
 
     def delete_manifest(self, repository: Repository, name: str) -> None:
         if self.keeps or ":" not in name:

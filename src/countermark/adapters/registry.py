@@ -46,6 +46,7 @@ class RegistryClient:
         """Blobs longer than ``whole_bytes`` are uploaded in chunks of ``chunk_bytes``, one of them in memory."""
         self._requests = RegistryRequests(authenticator, places, certificates)
         self._whole_bytes, self._chunk_bytes = whole_bytes, chunk_bytes
+        self._with_etags: set[str] = set()  # registries whose manifests have had one
 
     # Registry ---------------------------------------------------------------------------------------
 
@@ -108,6 +109,8 @@ class RegistryClient:
         for each in (digest, stated):
             if each is not None and not each.matches(answer.content):
                 raise _wrong_digest(str(wanted), each)
+        if answer.headers.one("etag") == f'"{digest}"':
+            self._with_etags.add(wanted.repository.registry)
         return answer.content, document.media_type, digest
 
     def _manifest_call(self, wanted: ImageReference, method: str) -> Call:
@@ -268,6 +271,28 @@ class RegistryClient:
 
         return registry_referrers.put_manifest(
             self._requests, repository, name, media_type, content
+        )
+
+    def replace_tag(
+        self,
+        repository: Repository,
+        tag: str,
+        media_type: str,
+        content: bytes,
+        before: Digest | None,
+    ) -> bool:
+        """Put a manifest under a tag that meant ``before`` (None: nothing); False where it means another one now.
+
+        Only registries that give ETags can tell; others put it anyway.
+
+        Raises:
+            RefusedError, UnavailableError: see core/ports.
+        """
+        from countermark.adapters import registry_referrers  # noqa: PLC0415 - only pushes
+
+        known = before is not None and repository.registry in self._with_etags
+        return registry_referrers.replace_tag(
+            self._requests, repository, tag, media_type, content, f'"{before}"' if known else ""
         )
 
     def delete_manifest(self, repository: Repository, name: str) -> None:

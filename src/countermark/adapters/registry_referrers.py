@@ -42,7 +42,7 @@ def find(
     """List what refers to a subject; filtered by us, whatever the registry says that it did."""
     found = _by_api(requests, repository, subject, artifact_type)
     if found is None:
-        found = _by_tag(requests, repository, subject)
+        found, _ = _by_tag(requests, repository, subject)
     return tuple(each for each in found if artifact_type in ("", each.artifact_type))
 
 
@@ -82,7 +82,8 @@ def _is_index(answer: Answer) -> bool:
 
 def _by_tag(
     requests: RegistryRequests, repository: Repository, subject: Digest
-) -> tuple[Descriptor, ...]:
+) -> tuple[tuple[Descriptor, ...], str]:
+    """Read the tag's index, and the ETag under which it may be replaced, "" where there is none."""
     call = Call(
         method="GET",
         tail=f"manifests/{oci.fallback_tag(subject)}",
@@ -93,10 +94,11 @@ def _by_tag(
     try:
         answer = requests.answer(repository, call, 200)
     except NotFoundError:
-        return ()
+        return (), ""
+    etag = answer.headers.one("etag")
     if oci.media_type_of(answer.headers.one("content-type")) in oci.MANIFESTS:
-        return ()  # cosign copies images to this very name
-    return oci.parse_index(answer.content).manifests
+        return (), etag  # cosign copies images to this very name
+    return oci.parse_index(answer.content).manifests, etag
 
 
 def put_manifest(
@@ -163,13 +165,15 @@ def _complete(
         wanted = _with_own_tags(requests, repository, subject, known)
         if own is not None:
             wanted[own.digest] = own
-        before = _by_tag(requests, repository, subject)
+        before, etag = _by_tag(requests, repository, subject)
         present = {each.digest: each for each in before}
         missing = [each for each in wanted.values() if present.get(each.digest) != each]
         if not missing:
             return len(added)
         added |= {each.digest for each in missing}
-        _put_list(requests, repository, subject, tuple((present | wanted).values()))
+        content = _list(tuple((present | wanted).values()))
+        tag = oci.fallback_tag(subject)
+        replace_tag(requests, repository, tag, oci.OCI_INDEX, content, etag)
     raise UnavailableError(
         f"{repository.name}: other writers keep overwriting the referrers of {subject}",
         hint="try again",
@@ -242,14 +246,35 @@ def _has_api(requests: RegistryRequests, repository: Repository, subject: Digest
         return False
 
 
-def _put_list(
-    requests: RegistryRequests,
-    repository: Repository,
-    subject: Digest,
-    entries: "Sequence[Descriptor]",
-) -> None:
+def _list(entries: "Sequence[Descriptor]") -> bytes:
     ordered = sorted(entries, key=lambda each: str(each.digest))
     content = oci.encode_index(ordered)
     if len(content) > limits.MANIFEST_BYTES or len(ordered) > limits.INDEX_MANIFESTS:
         raise MalformedError("too many referrers for one tag", code=Code.TOO_LARGE)
-    _put(requests, repository, oci.fallback_tag(subject), oci.OCI_INDEX, content)
+    return content
+
+
+def replace_tag(
+    requests: RegistryRequests,
+    repository: Repository,
+    tag: str,
+    media_type: str,
+    content: bytes,
+    etag: str,
+) -> bool:
+    """Put a manifest under a tag unless that means another one than it did; ``etag`` is what it had, "" for any.
+
+    Registries that know no conditions put it anyway. False where it was not put.
+
+    Raises:
+        RefusedError, UnavailableError: see core/ports.
+    """
+    call = Call(
+        method="PUT",
+        tail=f"manifests/{tag}",
+        headers={"Content-Type": media_type} | ({"If-Match": etag} if etag else {}),
+        body=content,
+        actions=PUSH,
+        what=f"manifest {tag} of {repository.name}",
+    )
+    return requests.answer(repository, call, 201, 412).status == 201

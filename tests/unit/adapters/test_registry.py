@@ -904,6 +904,63 @@ def test_a_referrer_that_another_writer_overwrites(registry: RegistryClient) -> 
 OWN = f"{TAG}.cm-"
 
 
+def with_etags(peer: Registry) -> Callable[[Asked], bytes]:
+    """A registry that gives ETags, and replaces only what a client believes is there."""
+
+    def handle(asked: Asked) -> bytes:
+        name = asked.path.rpartition("/")[2]
+        there = peer.manifests.get(name)
+        etag = f'"{Digest.of(there)}"' if there is not None else ""
+        demanded = asked.header("if-match")
+        if asked.method == "PUT" and demanded not in ("", etag):
+            return answer(412, refusal("MANIFEST_INVALID", "changed"))
+        raw = peer(asked)
+        if asked.method == "GET" and there is not None and "/manifests/" in asked.path:
+            head, _, body = raw.partition(b"\r\n\r\n")
+            raw = b"%b\r\nETag: %b\r\n\r\n%b" % (head, etag.encode(), body)
+        return raw
+
+    return handle
+
+
+def test_an_index_that_changed_meanwhile_is_not_replaced(registry: RegistryClient) -> None:
+    """Another program's entry, which has no tag of its own, came in between our reading and our writing."""
+    peer = Registry()
+    peer.manifests[TAG] = oci.encode_index(ENTRIES[:1])
+    handle = with_etags(peer)
+
+    def script(asked: Asked) -> bytes:
+        if asked.method == "PUT" and asked.path.endswith(TAG) and len(server.asked) < 9:
+            peer.manifests[TAG] = oci.encode_index(ENTRIES)
+        return handle(asked)
+
+    with Server(plain(handling(script))) as server:
+        content = referring("1")
+        name = str(Digest.of(content))
+        registry.put_manifest(reference(server).repository, name, oci.OCI_MANIFEST, content)
+        found = registry.referrers(reference(server).repository, DIGEST)
+    assert len(found) == 3
+    assert [asked.header("if-match") != "" for asked in server.asked if asked.method == "PUT"] == [
+        False, False, True, True,
+    ]  # fmt: skip
+
+
+def test_a_tag_is_replaced_where_it_means_what_it_did(registry: RegistryClient) -> None:
+    peer = Registry()
+    peer.manifests["v1"] = MANIFEST
+    with Server(plain(handling(with_etags(peer)))) as server:
+        repository = reference(server).repository
+
+        def replace(content: bytes, before: Digest | None) -> bool:
+            return registry.replace_tag(repository, "v1", oci.OCI_MANIFEST, content, before)
+
+        assert replace(referring("0"), OTHER)  # nothing is known of this registry's ETags yet
+        registry.tagged(repository, "v1")
+        assert not replace(MANIFEST, DIGEST)
+        assert replace(MANIFEST, Digest.of(referring("0")))
+    assert peer.manifests["v1"] == MANIFEST
+
+
 def test_each_referrer_has_a_tag_of_its_own(registry: RegistryClient) -> None:
     peer = Registry()
     with Server(plain(handling(peer))) as server:

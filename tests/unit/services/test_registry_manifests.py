@@ -54,6 +54,50 @@ def test_push_and_pull_by_tag_and_digest(registry: HostedRegistry) -> None:
         assert registry.call("GET", MANIFEST + reference, headers=headers).status == 304
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"if-match": "now"}, 201),
+        ({"if-match": "other, now"}, 201),
+        ({"if-match": "*"}, 201),
+        ({"if-match": "other"}, 412),
+        ({"if-none-match": "other"}, 201),
+        ({"if-none-match": "now"}, 412),
+        ({"if-none-match": "*"}, 412),
+    ],
+)
+def test_a_tag_is_moved_only_if_it_means_what_it_did(
+    registry: HostedRegistry, headers: dict[str, str], status: int
+) -> None:
+    old, new = image(b"layer"), image(b"layer", annotations={"a": "b"})
+    assert registry.push_manifest("app", "latest", old).status == 201
+    words = {"now": f'"{Digest.of(old)}"', "other": f'"{Digest.of(b"")}"'}
+    given = {
+        name: ", ".join(words.get(word, word) for word in text.split(", "))
+        for name, text in headers.items()
+    }
+    given["content-type"] = IMAGE
+    answer = registry.call("PUT", f"{MANIFEST}latest", new, given)
+    assert answer.status == status
+    there = registry.call("GET", f"{MANIFEST}latest").body
+    assert there == (new if status == 201 else old)
+    if status == 412:
+        assert answer.oci_code == "MANIFEST_INVALID"
+
+
+def test_a_tag_that_is_not_there(registry: HostedRegistry) -> None:
+    content = image(b"layer")
+    for headers, status in (
+        ({"if-match": "*"}, 412),
+        ({"if-match": f'"{Digest.of(content)}"'}, 412),
+        ({"if-none-match": "*"}, 201),
+    ):
+        headers["content-type"] = IMAGE
+        assert registry.call("PUT", f"{MANIFEST}new", content, headers).status == status
+        there = registry.call("GET", f"{MANIFEST}new").status
+        assert there == (200 if status == 201 else 404)
+
+
 def test_what_accept_says_changes_nothing(registry: HostedRegistry) -> None:
     child = image(b"layer")
     registry.push_manifest("app", str(Digest.of(child)), child)

@@ -45,6 +45,17 @@ class SignatureRegistry(SignatureStore, Protocol):
         """Put a manifest; one that names a subject is listed among its referrers, however many write at once."""
         ...
 
+    def replace_tag(
+        self,
+        repository: Repository,
+        tag: str,
+        media_type: str,
+        content: bytes,
+        before: Digest | None,
+    ) -> bool:
+        """Put a manifest under a tag that meant ``before``; False where it is known to mean another one now."""
+        ...
+
     def tags_beginning(self, repository: Repository, prefix: str) -> Sequence[str]:
         """List the tags that begin with a prefix."""
         ...
@@ -175,16 +186,14 @@ def merge_legacy(
     """
     wanted = _layers_in(content, media_type)
     for _ in range(_ROUNDS):
-        present = _layers(registry, repository, tag)
+        present, before = _tagged(registry, repository, tag)
         missing = [layer for layer in wanted if layer not in present]
         if not missing and (present or not wanted):
             return
         if present:
-            manifest, config = _encoded([*present, *missing])
-            put_blob(registry, repository, config)
-            registry.put_manifest(repository, tag, oci.OCI_MANIFEST, manifest)
+            _replace(registry, repository, tag, [*present, *missing], before)
         else:
-            registry.put_manifest(repository, tag, media_type, content)
+            registry.replace_tag(repository, tag, media_type, content, before)
     raise _interrupted(repository, tag)
 
 
@@ -201,15 +210,26 @@ def _complete(
     for _ in range(_ROUNDS):
         wanted = _with_own_tags(registry, repository, subject, suffix)
         wanted += [own] if own is not None and own not in wanted else []
-        present = _layers(registry, repository, tag)
+        present, before = _tagged(registry, repository, tag)
         missing = [layer for layer in wanted if layer not in present]
         if not missing:
             return len(added)
         added |= {*missing}
-        manifest, config = _encoded([*present, *missing])
-        put_blob(registry, repository, config)
-        registry.put_manifest(repository, tag, oci.OCI_MANIFEST, manifest)
+        _replace(registry, repository, tag, [*present, *missing], before)
     raise _interrupted(repository, tag)
+
+
+def _replace(
+    registry: SignatureRegistry,
+    repository: Repository,
+    tag: str,
+    layers: Sequence[_Layer],
+    before: Digest | None,
+) -> None:
+    """Put all layers under a tag, unless somebody else has changed it meanwhile; then the next round sees theirs."""
+    manifest, config = _encoded(layers)
+    put_blob(registry, repository, config)
+    registry.replace_tag(repository, tag, oci.OCI_MANIFEST, manifest, before)
 
 
 def _interrupted(repository: Repository, tag: str) -> UnavailableError:
@@ -236,16 +256,22 @@ def _with_own_tags(
     media_type = legacy.ATTESTATION_TYPE if suffix == "att" else legacy.SIGNATURE_TYPE
     found: list[_Layer] = []
     for tag in registry.tags_beginning(repository, oci.own_tags(subject)):
-        found += _layers(registry, repository, tag)
+        found += _tagged(registry, repository, tag)[0]
     return list(dict.fromkeys(each for each in found if each.media_type == media_type))
 
 
-def _layers(registry: SignatureRegistry, repository: Repository, tag: str) -> list[_Layer]:
-    """Read the layers under a tag, with what stands beside them; none where there is no such image."""
+def _tagged(
+    registry: SignatureRegistry, repository: Repository, tag: str
+) -> tuple[list[_Layer], Digest | None]:
+    """Read the layers under a tag with what stands beside them, and what it means; none where that is no image."""
     try:
-        return _layers_in(*registry.tagged(repository, tag))
-    except (NotFoundError, MalformedError):
-        return []
+        content, media_type = registry.tagged(repository, tag)
+    except NotFoundError:
+        return [], None
+    try:
+        return _layers_in(content, media_type), Digest.of(content)
+    except MalformedError:
+        return [], Digest.of(content)
 
 
 def _layers_in(content: bytes, media_type: str) -> list[_Layer]:

@@ -31,7 +31,8 @@ def head(stores: Stores, _request: Request, name: str, rest: str) -> Response:
 def put(stores: Stores, request: Request, name: str, rest: str) -> Response:
     """Store a manifest (distribution-spec, pushing manifests); 201 once it and its tags are safe on disk.
 
-    By digest, ``tag`` parameters name tags to point to it.
+    By digest, ``tag`` parameters name tags to point to it. A tag is moved only if it means what If-Match and
+    If-None-Match say (RFC 9110, 13.1), so that of two who change an index at once none loses what the other wrote.
     """
     reference = words.reference_of(rest)
     tags = _tags(request, reference)
@@ -45,6 +46,8 @@ def put(stores: Stores, request: Request, name: str, rest: str) -> Response:
     if pushed.subject is not None:
         referrer = pushed.subject, pushed.descriptor(digest, len(content))
     with stores.manifests.locked(name):
+        if isinstance(reference, str):
+            words.check_conditions(request.headers, stores.tags.tagged(name, reference))
         if not stores.accept_sparse:
             _check_complete(stores, name, pushed)
         stores.manifests.put(name, manifest, referrer)

@@ -7,6 +7,10 @@ from countermark.core.digest import Digest
 from countermark.core.errors import InputError
 from countermark.services.registry.errors import ApiError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _NAME_CHARS = 255  # distribution/reference NameTotalLengthMax; also the longest name of a folder
@@ -155,6 +159,20 @@ def byte_range(text: str | None, size: int) -> tuple[int, int] | None:
         detail=text[:80],
         headers=(("Content-Range", f"bytes */{size}"),),
     )
+
+
+def check_conditions(headers: "Mapping[str, str]", now: Digest | None) -> None:
+    """Refuse to move a tag that does not mean what a client believes that it means.
+
+    Raises:
+        ApiError: 412.
+    """
+    demanded, excluded = headers.get("if-match"), headers.get("if-none-match")
+    lost = demanded is not None and (now is None or not matches_etag(demanded, now))
+    if lost or (now is not None and matches_etag(excluded, now)):
+        raise ApiError(
+            412, "MANIFEST_INVALID", "the tag means another manifest by now", detail=str(now or "")
+        )
 
 
 def matches_etag(condition: str | None, digest: Digest) -> bool:

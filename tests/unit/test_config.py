@@ -21,6 +21,8 @@ serve:
   requireLogin: true
   allowAnonymousWrite: false
   acceptSparse: true
+  sigstore: true
+  issuers: issuers.yaml
 """
 PATH = "/etc/countermark/config.yaml"
 
@@ -43,6 +45,8 @@ def test_a_whole_file() -> None:
             require_login=True,
             allow_anonymous_write=False,
             accept_sparse=True,
+            sigstore=True,
+            issuers="/etc/countermark/issuers.yaml",
         ),
         origins=tuple((key, PATH) for key in KEYS),
     )
@@ -66,6 +70,8 @@ def test_without_a_file_nothing_is_said() -> None:
         "serve.requireLogin: false  (default)",
         "serve.allowAnonymousWrite: false  (default)",
         "serve.acceptSparse: false  (default)",
+        "serve.sigstore: false  (default)",
+        "serve.issuers: our own issuer alone  (default)",
     ]
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WITHOUT_API = (400, 404, 405, 406)  # as registries without it have been seen to answer
+# docker-registry 2.8 answers so to who puts a manifest while somebody else uploads the same small blob, as signers do
+_RACED = (400, 500)
 _REPAIRS = 24  # rounds: each that another writer interrupts costs one
 
 
@@ -110,7 +112,8 @@ def put_manifest(
 ) -> Digest:
     """Put a manifest, and list it as a referrer where the registry does not do so itself."""
     referrer = oci.referrer_of(content, media_type)
-    answer = _put(requests, repository, name, media_type, content)
+    raced = _RACED if referrer or ".cm-" in name else ()
+    answer = _put(requests, repository, name, media_type, content, raced)
     digest = Digest.of(content, "sha512" if name.startswith("sha512:") else "sha256")
     stated = answer.headers.one("docker-content-digest")
     if stated and stated != str(digest):
@@ -122,13 +125,18 @@ def put_manifest(
         if not _has_api(requests, repository, subject):
             own = oci.own_tag(subject, digest)
             if name != own:
-                _put(requests, repository, own, media_type, content)
+                _put(requests, repository, own, media_type, content, _RACED)
             _complete(requests, repository, subject, entry)
     return digest
 
 
 def _put(
-    requests: RegistryRequests, repository: Repository, name: str, media_type: str, content: bytes
+    requests: RegistryRequests,
+    repository: Repository,
+    name: str,
+    media_type: str,
+    content: bytes,
+    retry: tuple[int, ...] = (),
 ) -> Answer:
     call = Call(
         method="PUT",
@@ -137,6 +145,7 @@ def _put(
         body=content,
         actions=PUSH,
         what=f"manifest {name} of {repository.name}",
+        retry=retry,
     )
     return requests.answer(repository, call, 201)
 
@@ -276,5 +285,6 @@ def replace_tag(
         body=content,
         actions=PUSH,
         what=f"manifest {tag} of {repository.name}",
+        retry=_RACED,
     )
     return requests.answer(repository, call, 201, 412).status == 201

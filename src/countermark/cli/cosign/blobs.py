@@ -5,18 +5,15 @@ log forgets nothing. Unlike cosign's no result overwrites another one of the sam
 """
 
 from countermark.cli.cosign import consent
+from countermark.cli.cosign.blob_results import Failing, Results
 from countermark.cli.cosign.signing import parts
 from countermark.cli.cosign.words import CosignError
 from countermark.core import limits
-from countermark.core.errors import CountermarkError, InputError
-from countermark.formats import legacy
-from countermark.formats.go_text import to_base64
+from countermark.core.errors import InputError
 from countermark.formats.payloads import StatementSubject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from countermark.assembly.program import Program
     from countermark.cli.cosign.words import Words
     from countermark.cli.output import Output
@@ -62,19 +59,19 @@ def sign(words: "Words", program: "Program", out: "Output") -> int:
         raise CosignError(
             f"--{several[0]} takes the result of one file", hint="sign one file at a time"
         )
-    with _Failing(f"signing {words.arguments[0]}: "):
+    with Failing(f"signing {words.arguments[0]}: "):
         consent.ask_before_logging(words, program, out)
     signer = _signer(words, program, out)
     for place in words.arguments:
-        with _Failing(f"signing {place}: "):
+        with Failing(f"signing {place}: "):
             if words.text("output"):
                 out.foreign_error(_OLD_OUTPUT)
             _ready(words, program, signer)
             artifact = _payload(place, program, out, "getting payload: ")
             out.foreign_error("Signing artifact...")
-            with _Failing("signing bundle: "):
+            with Failing("signing bundle: "):
                 signed = signer.sign(artifact, program.now())
-            _Results(words, program, out).signature(signed)
+            Results(words, program, out).signature(signed)
     return 0
 
 
@@ -94,7 +91,7 @@ def attest(words: "Words", program: "Program", out: "Output") -> int:
     signer = _signer(words, program, out)
     make = _statement if statement else _predicate
     signed = make(words, program, out, signer)
-    _Results(words, program, out).attestation(signed)
+    Results(words, program, out).attestation(signed)
     return 0
 
 
@@ -142,32 +139,15 @@ def _check_places(words: "Words", program: "Program") -> None:
     prefix = f"signing {words.arguments[0]}: " if "signing-algorithm" in words.texts else ""
     for name, kind in what.items():
         if words.texts.get(name):
-            with _Failing(f"{prefix}create {kind} file: "):
+            with Failing(f"{prefix}create {kind} file: "):
                 program.files.check_result(words.text(name))
 
 
 def _ready(words: "Words", program: "Program", signer: "FileSigner") -> None:
     """Open the key, or have one certified."""
     key = "getting keypair and token: getting signer: "
-    with _Failing(key + "reading key: " if words.text("key") else ""):
+    with Failing(key + "reading key: " if words.text("key") else ""):
         signer.ready(program.now())
-
-
-class _Failing:
-    """Puts the words before an error that say what failed, as cosign chains them; a bug of ours goes through."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: "BaseException | None", trace: object) -> None:
-        """Say what failed."""
-        if not isinstance(error, CountermarkError):
-            return
-        if error.exit_status != CountermarkError.exit_status or isinstance(error, CosignError):
-            raise CosignError(f"{self._prefix}{error}", hint=error.hint) from error
 
 
 # What is signed -----------------------------------------------------------------------------------------------
@@ -176,7 +156,7 @@ class _Failing:
 def _payload(place: str, program: "Program", out: "Output", prefix: str = "") -> "Artifact":
     if place != "-":
         out.foreign_error(f"Using payload from: {place}")
-    with _Failing(prefix):
+    with Failing(prefix):
         return program.cosign.artifact(place)
 
 
@@ -191,13 +171,13 @@ def _predicate(
         raise CosignError("standard input is either the file or the predicate")
     artifact = artifacts.of_digest("sha256", digest) if digest else _payload(place, program, out)
     stated = predicates.read(words, program, out, "")
-    with _Failing("creating bundle: "):
+    with Failing("creating bundle: "):
         _ready(words, program, signer)
         about = StatementSubject(
             name=_base(place), digests={"sha256": artifact.digest("sha256").hex()}
         )
         out.foreign_error("Signing artifact...")
-        with _Failing("signing bundle: "):
+        with Failing("signing bundle: "):
             return signer.attest([about], artifact, stated.type, stated.predicate, program.now())
 
 
@@ -225,10 +205,10 @@ def _statement(
     if content is None:
         raise CosignError(f"could not read statement: open {path}: no such file or directory")
     _check_statement(content)
-    with _Failing("creating bundle: "):
+    with Failing("creating bundle: "):
         _ready(words, program, signer)
         out.foreign_error("Signing artifact...")
-        with _Failing("signing bundle: "):
+        with Failing("signing bundle: "):
             return signer.attest_whole(content, artifact, program.now())
 
 
@@ -241,82 +221,3 @@ def _check_statement(content: bytes) -> None:
         InTotoStatement.parse(content)
     except MalformedError as error:
         raise CosignError(f"invalid statement: invalid statement: {error}") from None
-
-
-# Where results go ---------------------------------------------------------------------------------------------
-
-
-class _Results:
-    """Writes what was made into the files that are named, and says so as cosign does."""
-
-    def __init__(self, words: "Words", program: "Program", out: "Output") -> None:
-        self._words, self._program, self._out = words, program, out
-        self._is_new = words.on("new-bundle-format")
-
-    def signature(self, signed: "SignedFile") -> None:
-        """Write what ``sign-blob`` makes."""
-        if self._bundle(signed):
-            return
-        words, in_base64 = self._words, self._words.on("b64")
-
-        def as_wanted(content: bytes) -> bytes:
-            return to_base64(content).encode() if in_base64 else content
-
-        path = words.text("output") or words.text("output-signature")
-        if path:
-            self._write(path, as_wanted(signed.signature), "signature", "Wrote signature to file ")
-        elif in_base64:
-            self._out.result(to_base64(signed.signature))
-        else:
-            self._out.raw(signed.signature)
-        path = words.text("output-certificate")
-        if path and signed.certificate:
-            self._write(
-                path, as_wanted(signed.certificate), "certificate", "Wrote certificate to file "
-            )
-        path = words.text("rfc3161-timestamp")
-        if path and signed.timestamp:
-            content = legacy.encode_timestamp(signed.timestamp)
-            self._write(path, content, "timestamp", "Wrote timestamp to file ")
-
-    def attestation(self, signed: "SignedFile") -> None:
-        """Write what ``attest-blob`` makes."""
-        if self._bundle(signed):
-            return
-        path = self._words.text("output-signature")
-        if path:
-            self._write(path, signed.signature, "signature", "Signature written in ")
-        else:
-            self._out.result(signed.signature.decode("utf-8"))
-        for path, content, kind, said in self._beside(signed):
-            self._write(path, content, kind, said)
-
-    def _beside(self, signed: "SignedFile") -> "Iterator[tuple[str, bytes, str, str]]":
-        words = self._words
-        if words.text("output-attestation"):
-            said = "Attestation written in "
-            yield words.text("output-attestation"), signed.statement, "attestation", said
-        if words.text("output-certificate"):
-            if not signed.certificate:
-                raise CosignError("no certificate found in bundle")
-            said = "Certificate written to file  "  # with cosign's two blanks
-            yield words.text("output-certificate"), signed.certificate, "certificate", said
-        if words.text("rfc3161-timestamp-bundle"):
-            if not signed.timestamp:
-                raise CosignError("no RFC3161 timestamp found in bundle")
-            content = legacy.encode_timestamp(signed.timestamp)
-            said = "Timestamp wrote in the file  "
-            yield words.text("rfc3161-timestamp-bundle"), content, "timestamp", said
-
-    def _bundle(self, signed: "SignedFile") -> bool:
-        """Write the bundle, and say whether it is all that is wanted."""
-        path = self._words.text("bundle")
-        if path:
-            content = signed.bundle.encode() if self._is_new else signed.old_bundle()
-            self._write(path, content, "bundle", "Wrote bundle to file ")
-        return self._is_new
-
-    def _write(self, path: str, content: bytes, kind: str, said: str) -> None:
-        with _Failing(f"create {kind} file: "):
-            self._program.files.write_result(path, content)
-        self._out.foreign_error(f"{said}{path}")

@@ -182,3 +182,14 @@ def test_everything_is_there_after_a_restart(box: Box, image: Image) -> None:
     words = ("sign", "-y", "--identity-token", box.token(), *box.signing, image.reference)
     image.run(*words).ok()
     box.ours("cosign", "verify", *box.identity, *box.trusting, image.reference).ok()
+
+
+def test_its_log_can_be_looked_into(box: Box, cosign: Cosign) -> None:
+    file = box.folder / "another"
+    file.write_text("another")
+    words = ("sign-blob", file, "--bundle", box.folder / "another.json", "-y", "--identity-token")
+    cosign(*words, box.token(), *box.signing, environment=box.environment()).ok()
+    root = ("--trusted-root", box.folder / "trust" / "trusted_root.json")
+    for place in ((box.server.data,), (box.server.url, *root)):
+        assert "are right" in box.ours("log", "verify", *place).ok().out
+        assert ALICE in box.ours("log", "search", *place, "--identity", ALICE).ok().out

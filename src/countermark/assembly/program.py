@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from countermark.adapters.trust_folder import CachedMetadata, PrivateKeys
     from countermark.assembly.cosign import Cosign
     from countermark.assembly.files import Files
+    from countermark.assembly.logs import Logs
     from countermark.assembly.server import Server
     from countermark.config import Config, Source
     from countermark.core.digest import Digest
@@ -238,6 +239,13 @@ class Program:
     def http(self) -> "HttpClient":
         """The one HTTP client."""
         return self._once("http", self._http)
+
+    @property
+    def logs(self) -> "Logs":
+        """Transparency logs, by URL or folder."""
+        from countermark.assembly.logs import Logs
+
+        return self._once("logs", lambda: Logs(self.http))
 
     def _http(self) -> "HttpClient":
         from countermark.adapters.http_client import HttpClient

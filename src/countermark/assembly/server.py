@@ -149,15 +149,17 @@ class Server:
             accept_sparse=settings.accept_sparse,
         )
         images = guarded(registry(stores, _log_line), access)
+        routes = () if sigstore is None else sigstore.routes()
+        checks = {} if sigstore is None else sigstore.checks
         return Services(
             routes=(
                 Route(name="notary", serves=notary.serves, handler=notary.answer),
                 Route(name="token", serves=access.serves, handler=access.answer),
                 Route(name="registry", serves=lambda path: path.startswith("/v2"), handler=images),
-                *(sigstore.routes() if sigstore is not None else ()),
+                *routes,
             ),
             hot=notary.hot,
-            checks={"trust store": notary.check},
+            checks={"trust store": notary.check} | checks,
         )
 
     def _access(self) -> Access:

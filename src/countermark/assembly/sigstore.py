@@ -122,6 +122,7 @@ class Sigstore:
         self._root = self._trusted_root()
         self._database = SqliteDatabase(os.path.join(settings.folder, "log.db"))
         migrate(self._database)
+        self.checks: dict[str, Callable[[], None]] = {}
         storage.write(
             os.path.join(settings.folder, "url"), f"{settings.url}\n".encode(), mode=0o644
         )
@@ -232,6 +233,7 @@ class Sigstore:
         certificate_log = self._certificate_log()
         authority = self._certificate_authority(tokens, certificate_log)
         log = self._log()
+        self.checks["transparency log"] = log.check
         stamps = self._timestamp_authority()
         tuf = self.trust_root()
         tuf.publish(sigstore_parts.targets(self.parts(), self._clock()))
@@ -321,6 +323,7 @@ class Sigstore:
             )
         index = SqlLogIndex(self._database, newest.origin)
         sequencer = Sequencer(index, store, publisher)
+        sequencer.open()
         return TransparencyLog([Shard(origin=newest.origin, sequencer=sequencer, files=store)])
 
     def _timestamp_authority(self) -> TimestampAuthority:

@@ -105,6 +105,9 @@ COMMANDS: tuple[Command, ...] = (
         "export",
         "write what hosts without network need to trust and to sign",
     ),
+    _command("log verify", "log", "verify", "check the whole of a transparency log"),
+    _command("log search", "log", "search", "look for a key, an identity or a digest in a log"),
+    _command("log monitor", "log", "monitor", "say what a log has got since it was last asked"),
     _command(
         "clean", "clean", "clean", "remove what nothing names any more from a server's folder"
     ),
@@ -126,6 +129,7 @@ GROUPS = {
     ("shim",): "the old commands go on working",
     ("sigstore",): "a private Sigstore: accounts, tokens, what its clients need",
     ("sigstore", "user"): "manage the accounts of its issuer",
+    ("log",): "look into transparency logs",
 }
 
 

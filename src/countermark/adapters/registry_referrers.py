@@ -169,13 +169,16 @@ def _complete(
     Who writes last has looked for tags after all others had theirs, so that nothing is missing in the end.
     """
     known: dict[str, Descriptor] = {}
+    if own is not None:
+        known[oci.own_tag(subject, own.digest)] = own
     added: set[Digest] = set()
     for _ in range(_REPAIRS + 1):
-        wanted = _with_own_tags(requests, repository, subject, known)
-        if own is not None:
-            wanted[own.digest] = own
         before, etag = _by_tag(requests, repository, subject)
         present = {each.digest: each for each in before}
+        listed_well = {oci.own_tag(subject, e.digest): e for e in before if e.annotations}
+        wanted = _with_own_tags(requests, repository, subject, known | listed_well)
+        if own is not None:
+            wanted[own.digest] = own
         missing = [each for each in wanted.values() if present.get(each.digest) != each]
         if not missing:
             return len(added)
@@ -195,7 +198,7 @@ def _with_own_tags(
     subject: Digest,
     known: dict[str, Descriptor],
 ) -> dict[Digest, Descriptor]:
-    """Read the referrers that have a tag of their own; ``known`` keeps those that were read before."""
+    """Read the referrers that have a tag of their own, but for those that are known."""
     tags = set(tags_beginning(requests, repository, oci.own_tags(subject)))
     for tag in sorted(tags - known.keys()):
         call = Call(

@@ -157,9 +157,7 @@ def attach_legacy(
     )
     manifest, config = _encoded([own])
     put_blob(registry, repository, config)
-    registry.put_manifest(
-        repository, oci.own_tag(subject, Digest.of(manifest)), oci.OCI_MANIFEST, manifest
-    )
+    registry.put_manifest(repository, _own_tag(subject, own), oci.OCI_MANIFEST, manifest)
     suffix = "att" if found.is_attestation else "sig"
     _complete(registry, repository, subject, suffix, own)
     return legacy_tag(subject, suffix)
@@ -206,11 +204,17 @@ def _complete(
 ) -> int:
     """Have the tag hold every layer that has a tag of its own, however many write at once."""
     tag = legacy_tag(subject, suffix)
+    media_type = legacy.ATTESTATION_TYPE if suffix == "att" else legacy.SIGNATURE_TYPE
+    own_tags: dict[str, tuple[_Layer, ...]] = {}
+    if own is not None:
+        own_tags[_own_tag(subject, own)] = (own,)
     added: set[_Layer] = set()
     for _ in range(_ROUNDS):
-        wanted = _with_own_tags(registry, repository, subject, suffix)
-        wanted += [own] if own is not None and own not in wanted else []
         present, before = _tagged(registry, repository, tag)
+        own_tags.update({_own_tag(subject, layer): (layer,) for layer in present})
+        _read_own_tags(registry, repository, subject, own_tags)
+        wanted = [each for layers in own_tags.values() for each in layers]
+        wanted = list(dict.fromkeys(each for each in wanted if each.media_type == media_type))
         missing = [layer for layer in wanted if layer not in present]
         if not missing:
             return len(added)
@@ -250,14 +254,22 @@ def _encoded(layers: Sequence[_Layer]) -> tuple[bytes, bytes]:
     )
 
 
-def _with_own_tags(
-    registry: SignatureRegistry, repository: Repository, subject: Digest, suffix: str
-) -> list[_Layer]:
-    media_type = legacy.ATTESTATION_TYPE if suffix == "att" else legacy.SIGNATURE_TYPE
-    found: list[_Layer] = []
+def _own_tag(subject: Digest, layer: _Layer) -> str:
+    """The tag under which a layer lies by itself."""
+    manifest, _ = _encoded([layer])
+    return oci.own_tag(subject, Digest.of(manifest))
+
+
+def _read_own_tags(
+    registry: SignatureRegistry,
+    repository: Repository,
+    subject: Digest,
+    known: dict[str, tuple[_Layer, ...]],
+) -> None:
+    """Read what lies under tags of its own and is not known yet."""
     for tag in registry.tags_beginning(repository, oci.own_tags(subject)):
-        found += _tagged(registry, repository, tag)[0]
-    return list(dict.fromkeys(each for each in found if each.media_type == media_type))
+        if tag not in known:
+            known[tag] = tuple(_tagged(registry, repository, tag)[0])
 
 
 def _tagged(

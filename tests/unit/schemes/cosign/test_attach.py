@@ -9,6 +9,7 @@ import pytest
 import fake_sigstore as fake
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, InputError, UnavailableError
+from countermark.core.reference import Repository
 from countermark.formats import legacy, oci, payloads
 from countermark.formats.legacy import LegacySignature
 from countermark.formats.oci import Descriptor
@@ -147,6 +148,21 @@ def test_the_same_signature_twice_is_one(world: World) -> None:
     world.attach(1)
     world.attach(1)
     assert world.layers() == b(1)
+
+
+def test_what_the_tag_lists_is_not_read_one_by_one(world: World) -> None:
+    for number in range(5):
+        world.attach(number)
+    asked: list[str] = []
+    tagged = world.registry.tagged
+
+    def noted(place: Repository, tag: str) -> tuple[bytes, str]:
+        asked.append(tag)
+        return tagged(place, tag)
+
+    world.registry.tagged = noted  # type: ignore[method-assign]
+    world.attach(5)
+    assert set(asked) == {world.tag}
 
 
 # Given --------------------------------------------------------------------------------------------------

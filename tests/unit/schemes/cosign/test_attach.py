@@ -156,9 +156,9 @@ def test_what_the_tag_lists_is_not_read_one_by_one(world: World) -> None:
     asked: list[str] = []
     tagged = world.registry.tagged
 
-    def noted(place: Repository, tag: str) -> tuple[bytes, str]:
+    def noted(repository: Repository, tag: str) -> tuple[bytes, str]:
         asked.append(tag)
-        return tagged(place, tag)
+        return tagged(repository, tag)
 
     world.registry.tagged = noted  # type: ignore[method-assign]
     world.attach(5)

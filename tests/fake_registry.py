@@ -19,6 +19,7 @@ class MemoryImages:
         before: called with its name before each manifest is put; may put something else meanwhile, or raise.
         keeps: whether manifests may be deleted; tags never can, as in docker-registry.
         mounts: whether blobs can be had from other repositories.
+        api: whether it lists referrers itself; else clients keep a list under a tag, as the real one does for it.
         conditions: whether a tag is replaced only if it means what it should.
     """
 
@@ -30,7 +31,7 @@ class MemoryImages:
         self.before: Callable[[str], None] = lambda _: None
         self.keeps = False
         self.mounts = True
-        self.conditions = True
+        self.conditions = self.api = True
 
     # Reading ----------------------------------------------------------------------------------------
 
@@ -61,6 +62,12 @@ class MemoryImages:
             raise NotFoundError(f"no such tag: {tag}", status=404) from None
 
     def referrers(self, repository: Repository, subject: Digest) -> Sequence[oci.Descriptor]:
+        if not self.api:
+            try:
+                content, media_type = self.tagged(repository, oci.fallback_tag(subject))
+            except NotFoundError:
+                return []
+            return oci.parse_index(content, media_type).manifests
         found = []
         for (name, _), (content, media_type) in self.manifests.items():
             named = oci.referrer_of(content, media_type) if name == repository.name else None
@@ -116,7 +123,17 @@ class MemoryImages:
         self.manifests[repository.name, digest] = content, media_type
         if ":" not in name:
             self.tagged_[repository.name, name] = digest
+        named = oci.referrer_of(content, media_type)
+        if named is not None and not self.api:
+            self._list(repository, *named)
         return digest
+
+    def _list(self, repository: Repository, subject: Digest, entry: oci.Descriptor) -> None:
+        self.tagged_[repository.name, oci.own_tag(subject, entry.digest)] = entry.digest
+        others = [e for e in self.referrers(repository, subject) if e.digest != entry.digest]
+        content = oci.encode_index([*others, entry])
+        self.manifests[repository.name, Digest.of(content)] = content, oci.OCI_INDEX
+        self.tagged_[repository.name, oci.fallback_tag(subject)] = Digest.of(content)
 
     def replace_tag(
         self,

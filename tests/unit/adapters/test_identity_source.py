@@ -237,3 +237,31 @@ def test_a_file_and_a_machine_of_googles(client: HttpClient, tmp_path: Path) -> 
     )
     assert made.token("sigstore") == AMBIENT
     assert asked == ["sigstore"]
+
+
+def circleci(tmp_path: Path, script: str) -> dict[str, str]:
+    program = tmp_path / "circleci"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"CIRCLECI": "true", "PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+
+def test_circlecis_program_is_asked(client: HttpClient, tmp_path: Path) -> None:
+    environment = circleci(tmp_path, f'echo "$*" > {tmp_path}/words; echo {AMBIENT}')
+    ambient = AmbientTokens(client, environment, token_file=str(tmp_path / "none"))
+    assert ambient.token("sigstore") == AMBIENT
+    words = (tmp_path / "words").read_text()
+    assert words == 'run oidc get --root-issuer --claims {"aud":"sigstore"}\n'
+
+
+@pytest.mark.parametrize("script", ["exit 3", None])
+def test_circlecis_program_gives_none(
+    client: HttpClient, tmp_path: Path, script: str | None
+) -> None:
+    environment = circleci(tmp_path, script or "")
+    if script is None:
+        (tmp_path / "circleci").unlink()
+    ambient = AmbientTokens(client, environment, token_file=str(tmp_path / "none"))
+    with pytest.raises(RefusedError, match="CircleCI's program gives no identity token") as caught:
+        ambient.token("sigstore")
+    assert "context" in caught.value.hint

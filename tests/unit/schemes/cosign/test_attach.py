@@ -337,7 +337,11 @@ def kinds(world: World) -> list[str]:
         ("all", ["referrer of others"]),
     ],
 )
-def test_what_is_removed_is_not_put_back(world: World, kind: str, left: list[str]) -> None:
+@pytest.mark.parametrize("api", [True, False])
+def test_what_is_removed_is_not_put_back(
+    world: World, kind: str, left: list[str], api: bool
+) -> None:
+    world.registry.api = api
     filled(world)
     gone = list(cleaning.remove(world.registry, world.place, world.digest, cleaning.TYPES[kind]))
     assert gone
@@ -347,6 +351,15 @@ def test_what_is_removed_is_not_put_back(world: World, kind: str, left: list[str
         if suffix not in left:
             repaired = attach.repair_legacy(world.registry, world.place, world.digest, suffix)
             assert repaired == 0
+
+
+def test_an_empty_list_of_referrers_goes_too(world: World) -> None:
+    world.registry.api = False
+    content = fake.compact(fake.bundle(KEY, stated(world.digest)))
+    attach_given.bundle(world.registry, world.place, world.descriptor, content, SIGNED_AT)
+    list(cleaning.remove(world.registry, world.place, world.digest, cleaning.TYPES["referrer"]))
+    assert [tag for _, tag in world.registry.tagged_] == ["v1"]
+    assert list(world.registry.manifests) == [(world.place.name, world.digest)]
 
 
 def test_nothing_to_remove(world: World) -> None:

@@ -26,6 +26,7 @@ from interop.peers import (
 )
 from interop.people import DEBIAN_DOCKER, NEWER_DOCKER, Person
 from interop.processes import MissingProgramError, find, run
+from interop.sigstore_stack import sigstore  # noqa: F401 - a fixture; one for all, as its ports are
 
 HERE = Path(__file__).parent
 

@@ -12,7 +12,7 @@ import pytest
 
 from fake_blobs import BLOB
 from interop.processes import Outcome
-from interop.sigstore_stack import SigstoreStack, sigstore  # noqa: F401 - a fixture
+from interop.sigstore_stack import SigstoreStack
 from interop.test_cosign_files import OFFLINE, Pair, handed_over, pair  # noqa: F401 - a fixture
 
 OLD = ("--use-signing-config=false", "--tlog-upload=false", "--new-bundle-format=false", "-y")
@@ -260,7 +260,7 @@ ALGORITHMS = (
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_identities_sign_with_keys_of_each_kind(
     pair: Pair,  # noqa: F811
-    sigstore: SigstoreStack,  # noqa: F811
+    sigstore: SigstoreStack,
     algorithm: str,
 ) -> None:
     """On the real Fulcio, Rekor 2 and timestamp authority."""

@@ -7,7 +7,7 @@ import pytest
 
 from interop.cosign_images import Image
 from interop.cosign_indexes import push_index
-from interop.sigstore_stack import SigstoreStack, sigstore  # noqa: F401 - a fixture
+from interop.sigstore_stack import SigstoreStack
 from interop.test_cosign_sign import ours, verified
 
 Make = Callable[[str], Image]
@@ -18,7 +18,7 @@ def signing(stack: SigstoreStack) -> tuple[str, ...]:
     return (*stack.signing, "--identity-token", stack.token_file(), "-y")
 
 
-def test_each_verifies_what_the_other_signs(make_image: Make, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_each_verifies_what_the_other_signs(make_image: Make, sigstore: SigstoreStack) -> None:
     image = make_image("one")
     outcome = ours(image, "sign", *signing(sigstore), "-a", "by=ours", image.reference).ok()
     assert "Generating ephemeral keys..." in outcome.err
@@ -36,7 +36,7 @@ def test_each_verifies_what_the_other_signs(make_image: Make, sigstore: Sigstore
         assert outcome.out.strip() == ""
 
 
-def test_each_verifies_what_the_other_attests(make_image: Make, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_each_verifies_what_the_other_attests(make_image: Make, sigstore: SigstoreStack) -> None:
     image = make_image("one")
     predicate = image.cosign.folder / "predicate.json"
     predicate.write_text('{"ok": true}')
@@ -49,7 +49,7 @@ def test_each_verifies_what_the_other_attests(make_image: Make, sigstore: Sigsto
         assert json.loads(one.ok().out)["payload"] == json.loads(other.ok().out)["payload"]
 
 
-def test_one_certificate_serves_a_whole_index(make_image: Make, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_one_certificate_serves_a_whole_index(make_image: Make, sigstore: SigstoreStack) -> None:
     """cosign asks for a key, a token and a certificate for each child."""
     image = make_image("one")
     index = push_index(image)
@@ -58,7 +58,7 @@ def test_one_certificate_serves_a_whole_index(make_image: Make, sigstore: Sigsto
     assert outcome.err.count("Signing artifact...") == 3
 
 
-def test_a_key_in_the_log(make_image: Make, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_a_key_in_the_log(make_image: Make, sigstore: SigstoreStack) -> None:
     image = make_image("one")
     words = ("sign", "--key", "cosign.key", *sigstore.signing, "-y", image.reference)
     ours(image, *words).ok()
@@ -75,7 +75,7 @@ def test_a_key_in_the_log(make_image: Make, sigstore: SigstoreStack) -> None:  #
         ("--identity-token", "nowhere"),
     ],
 )
-def test_refused_tokens(make_image: Make, sigstore: SigstoreStack, words: tuple[str, ...]) -> None:  # noqa: F811
+def test_refused_tokens(make_image: Make, sigstore: SigstoreStack, words: tuple[str, ...]) -> None:
     image = make_image("one")
     for run in (ours, Image.run):
         outcome = run(image, "sign", *sigstore.signing, "-y", *words, image.reference)
@@ -84,7 +84,7 @@ def test_refused_tokens(make_image: Make, sigstore: SigstoreStack, words: tuple[
     ours(image, *check).refused("no signatures found", exit=10)
 
 
-def test_the_old_form_needs_the_old_log(make_image: Make, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_the_old_form_needs_the_old_log(make_image: Make, sigstore: SigstoreStack) -> None:
     image = make_image("one")
     words = ("sign", "--new-bundle-format=false", *signing(sigstore), image.reference)
     ours(image, *words).refused("the legacy format holds entries of Rekor 1 alone")

@@ -13,7 +13,7 @@ import pytest
 from identity import ALICE, ROBOT, SECRET
 from interop.cosign_peers import Cosign
 from interop.processes import until
-from interop.sigstore_stack import SigstoreStack, sigstore  # noqa: F401 - a fixture
+from interop.sigstore_stack import SigstoreStack
 from interop.test_identity_provider import Person, Signing, names
 
 OURS = [sys.executable, "-P", "-m", "countermark", "cosign"]
@@ -38,7 +38,7 @@ def verified(signing: Signing, cosign: Cosign, stack: SigstoreStack, who: str) -
     cosign(*words, signing.words[-1]).ok()
 
 
-def test_device_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_device_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:
     with OurSigning(cosign, sigstore) as signing:
         found = signing.says(r"Enter the verification code (\S+) in your browser at: (\S+)\n")
         assert "Non-interactive mode detected, using device flow." in signing.text
@@ -48,7 +48,7 @@ def test_device_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: 
     assert "Token received!\n" in signing.text
 
 
-def test_a_refused_device(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_a_refused_device(cosign: Cosign, sigstore: SigstoreStack) -> None:
     with OurSigning(cosign, sigstore, "--fulcio-auth-flow", "device") as signing:
         found = signing.says(r"verification code (\S+) in your browser at: (\S+)\n")
         person = Person()
@@ -62,7 +62,7 @@ def test_a_refused_device(cosign: Cosign, sigstore: SigstoreStack) -> None:  # n
         assert not signing.bundle.exists()
 
 
-def test_out_of_band_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_out_of_band_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:
     with OurSigning(cosign, sigstore, "--fulcio-auth-flow", "normal") as signing:
         found = signing.says(r"Go to the following link in a browser:\s+(\S+)\s")
         assert "redirect_uri=urn%3Aietf%3Awg%3Aoauth%3A2.0%3Aoob" in found[1]
@@ -75,7 +75,7 @@ def test_out_of_band_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:  # n
     assert "error opening browser: exec: " in signing.text
 
 
-def test_browser_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_browser_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:
     asked = with_browser(cosign)
     with OurSigning(cosign, sigstore, "--fulcio-auth-flow", "normal") as signing:
         until(lambda: asked.exists() and asked.read_text().endswith("\n"), 30, "the browser")
@@ -86,7 +86,7 @@ def test_browser_flow(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa:
 
 def test_a_browser_that_comes_back_with_another_state(
     cosign: Cosign,
-    sigstore: SigstoreStack,  # noqa: F811
+    sigstore: SigstoreStack,
 ) -> None:
     asked = with_browser(cosign)
     with OurSigning(cosign, sigstore, "--fulcio-auth-flow", "normal") as signing:
@@ -110,7 +110,7 @@ def with_browser(cosign: Cosign) -> Path:
     return asked
 
 
-def test_client_credentials(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_client_credentials(cosign: Cosign, sigstore: SigstoreStack) -> None:
     secret = cosign.folder / "secret"
     secret.write_text(SECRET + "\n")
     words = ("--oidc-client-id", ROBOT, "--oidc-client-secret-file", str(secret))
@@ -135,7 +135,7 @@ def test_client_credentials(cosign: Cosign, sigstore: SigstoreStack) -> None:  #
 )
 def test_a_ci_system_without_a_token_fails_at_once(
     cosign: Cosign,
-    sigstore: SigstoreStack,  # noqa: F811
+    sigstore: SigstoreStack,
     variables: dict[str, str],
     said: str,
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_ci_system_without_a_token_fails_at_once(
         assert "verification code" not in signing.text
 
 
-def test_ambient_tokens(cosign: Cosign, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_ambient_tokens(cosign: Cosign, sigstore: SigstoreStack) -> None:
     signing = OurSigning(cosign, sigstore)
     signing.environment["SIGSTORE_ID_TOKEN"] = sigstore.token()
     with signing:

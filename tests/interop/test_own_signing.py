@@ -11,7 +11,7 @@ from interop.cosign_images import Image
 from interop.cosign_indexes import push_index
 from interop.cosign_peers import PASSWORD
 from interop.processes import Outcome, run
-from interop.sigstore_stack import SigstoreStack, sigstore  # noqa: F401 - a fixture
+from interop.sigstore_stack import SigstoreStack
 from interop.test_cosign_sign import FORMS, verified
 
 Make = Callable[[str], Image]
@@ -78,7 +78,7 @@ def test_we_verify_what_cosign_signs(make_image: Make) -> None:
     ours(image, *three, "--threshold", "3", image.reference).refused()
 
 
-def test_identities_on_the_real_services(make_image: Make, sigstore: SigstoreStack) -> None:  # noqa: F811
+def test_identities_on_the_real_services(make_image: Make, sigstore: SigstoreStack) -> None:
     image = make_image("one")
     token = ("--identity-token", sigstore.token_file())
     outcome = ours(image, "sign", *sigstore.signing, *token, "-o", "json", image.reference).ok()

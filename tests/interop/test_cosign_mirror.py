@@ -13,8 +13,10 @@ from countermark.core.reference import ImageReference
 from countermark.mirror.look import Choice
 from countermark.mirror.mirror import Mirror
 from countermark.schemes.cosign import beside, cleaning
-from interop.cosign_images import Image
+from interop.cosign_images import Image, Place, client_for, push
 from interop.cosign_indexes import push_index
+from interop.cosign_peers import Cosign
+from interop.peers import OurServer, Registry
 from interop.test_cosign_sign import OLD, ours, verified
 
 Make = Callable[[str], Image]
@@ -147,3 +149,30 @@ def test_cleaning(make_image: Make) -> None:
     assert not image.place.client.tags_beginning(where, f"sha256-{image.digest.hex}.")
     image.run(*CHECK, image.reference).refused("no signatures found", exit=10)
     ours(image, *CHECK, image.reference).refused("no signatures found", exit=10)
+
+
+def test_from_a_registry_without_referrers_to_one_with_them_and_back(
+    registry: Registry, open_server: OurServer, cosign: Cosign, slug: str
+) -> None:
+    """What lies in an index under a tag there is listed by the API here, and the reverse."""
+    cosign("generate-key-pair").ok()
+    with client_for(open_server.ca) as client:
+        one, two, three = (
+            ImageReference.parse(f"{address}/{slug}/{name}:v1")
+            for address, name in (
+                (registry.address, "one"),
+                (open_server.address, "two"),
+                (registry.address, "three"),
+            )
+        )
+        digest = push(client, registry.address, f"{slug}/one", slug)
+        image = Image(Place(registry.address, client, {}, False), str(one), digest, cosign)
+        signed(image)
+        for source, to in ((one, two), (two, three)):
+            Mirror(client, NoProgress()).copy(client.resolve(source), to, Choice())
+        trust = {"SSL_CERT_FILE": str(open_server.ca)}
+        for reference in (two, three):
+            found = beside.listed(client, reference.repository, digest)
+            assert sorted(each.kind for each in found) == ["att", "referrer", "referrer", "sig"]
+            cosign(*CHECK, str(reference), environment=trust).ok()
+            cosign(*CHECK, "--new-bundle-format=false", str(reference), environment=trust).ok()

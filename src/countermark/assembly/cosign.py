@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from countermark.adapters.process import Finished
     from countermark.adapters.registry import RegistryClient
     from countermark.adapters.rekor_lookup import RekorLookup
+    from countermark.adapters.saved_images import SavedImages, SavingImages
     from countermark.adapters.sigstore_root import SigstoreRoot, TrustedRoots
     from countermark.assembly.cosign_registry import RegistryAccess
     from countermark.assembly.cosign_signing import Signing, SigningChoice, Talk
-    from countermark.assembly.program import Program
+    from countermark.assembly.program import Program, Watched
     from countermark.core.reference import ImageReference, Repository, Subject
     from countermark.core.signer import CosignSigner
     from countermark.formats.trusted_root import TrustedRoot
+    from countermark.mirror.mirror import Mirror
     from countermark.policy.model import Policy
     from countermark.schemes.cosign.examination import Examination
     from countermark.schemes.cosign.material import Artifact
@@ -207,6 +209,27 @@ class Cosign:
         from countermark.adapters.rekor_lookup import RekorLookup
 
         return RekorLookup(self._program.http, url)
+
+    # Taking images elsewhere --------------------------------------------------------------------------------
+
+    def mirror(self, access: "RegistryAccess", out: "Watched") -> "Mirror":
+        """Takes images elsewhere, with what lies beside them."""
+        from countermark.mirror.mirror import Mirror
+
+        progress = self._program.progress(out)
+        return Mirror(self.registry(access), progress, self.signatures_place)
+
+    def saved_folder(self, path: str) -> "SavedImages":
+        """A folder with a saved image; see ``SavedImages``."""
+        from countermark.adapters.saved_images import SavedImages
+
+        return SavedImages(path)
+
+    def saving_folder(self, path: str) -> "SavingImages":
+        """A folder that an image is saved in; see ``SavingImages``."""
+        from countermark.adapters.saved_images import SavingImages
+
+        return SavingImages(path)
 
     # Files that are given -------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from countermark.assembly.server import Server
     from countermark.config import Config, Source
     from countermark.core.digest import Digest
+    from countermark.core.ports import Progress
     from countermark.engine import Engine
     from countermark.images import Images
     from countermark.policy.model import Layer, Policy
@@ -458,14 +459,19 @@ class Program:
     def images(self, out: "Watched", policy_file: str = "") -> "Images":
         """Copies images between registries (where a policy says that they are), files and the docker daemon."""
         from countermark.adapters.image_places import ImagePlaces
-        from countermark.adapters.progress import NoProgress, TerminalProgress
         from countermark.assembly.daemon import docker_engine, own_platform
         from countermark.images import Images
 
-        progress = TerminalProgress(colour=self.colour) if out.err_is_terminal else NoProgress()
         temporary = self.environment.get("TMPDIR") or "/tmp"  # noqa: S108 - the system's own
         places = ImagePlaces(lambda: docker_engine(self), temporary)
-        return Images(self.registry(self.policy(policy_file)), places, progress, own_platform())
+        registry = self.registry(self.policy(policy_file))
+        return Images(registry, places, self.progress(out), own_platform())
+
+    def progress(self, out: "Watched") -> "Progress":
+        """Where the progress of long work is shown, if anybody watches."""
+        from countermark.adapters.progress import NoProgress, TerminalProgress
+
+        return TerminalProgress(colour=self.colour) if out.err_is_terminal else NoProgress()
 
     def local_digests(self, reference: "ImageReference") -> "tuple[Digest, ...]":
         """The manifest digests that the docker daemon knows a local image by, in its repository.

@@ -29,6 +29,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
     _command("sign", "sign", "sign", "sign images with a key or an identity, as cosign does"),
     _command("attest", "sign", "attest", "state something about images, signed"),
+    _command("tree", "beside", "tree", "show what lies beside an image: signatures, attestations"),
+    _command("copy", "beside", "copy", "take an image elsewhere, with all that lies beside it"),
     _command("pull", "images", "pull", "fetch an image, if it is vouched for"),
     _command("push", "images", "push", "send an image to a registry, and sign it with --sign"),
     _command(

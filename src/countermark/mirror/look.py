@@ -24,7 +24,7 @@ class Choice(Value):
     """What goes along.
 
     Attributes:
-        only: some of ``ONLY``; empty for everything that lies beside the image.
+        only: some of ``ONLY``, and then no tag is moved (cosign); empty for everything that lies beside the image.
         platform: of an index the image for one platform, instead of all.
         overwrite: a tag that means another image there may be moved.
     """

@@ -61,6 +61,8 @@ class Mirror:
             return beside.listed(self._registry, place, digest)
 
         load = look(origin, attached, choice)
+        if choice.only:
+            to = to.replace(tag=None, digest=to.digest or load.root.digest)
         self._check_destination(to, load.root.digest, choice)
         return self._bring(load, origin, side, to, (source.repository, place))
 

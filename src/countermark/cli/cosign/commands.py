@@ -45,6 +45,11 @@ def _command(  # noqa: PLR0913, PLR0917 - one row of a table
 
 _ANY, _SOME, _NONE = (0, -1), (1, -1), (0, 0)
 
+_REMOVED = (
+    "{} will be removed in v4.0.0 (see https://github.com/sigstore/cosign/issues/4696). "
+    "Instead, please use"
+)
+
 COMMANDS = (
     _command(
         "attest", "sign.attest", flags.ATTEST, "attest something about images", "IMAGE...", _SOME
@@ -138,6 +143,63 @@ COMMANDS = (
         "FILE",
     ),
     _command("bundle inspect", "bundles.inspect", (), "show what is in a bundle", "FILE"),
+    _command("tree", "images.tree", flags.TREE, "show what lies beside an image"),
+    _command(
+        "triangulate",
+        "images.triangulate",
+        flags.TRIANGULATE,
+        "print where something of an image's lies",
+        deprecated=_REMOVED.format("triangulate")
+        + " `oras discover` or `cosign tree` to show referring artifacts",
+    ),
+    _command(
+        "copy",
+        "images.copy",
+        flags.COPY,
+        "copy an image with what lies beside it",
+        "SOURCE DESTINATION",
+        (2, 2),
+        deprecated="there are several options you can use instead:\n"
+        '  - "oras copy -r" will copy images and referring artifacts\n'
+        '  - "cosign save" to write to disk, followed by "cosign load" for a new registry\n'
+        '  - "cosign download" followed by "cosign attach" to just copy the bundle',
+    ),
+    _command(
+        "clean", "images.clean", flags.CLEAN, "remove signatures and attestations from an image"
+    ),
+    _command("save", "images.save", flags.SAVE, "save an image, and what lies beside it"),
+    _command("load", "images.load", flags.LOAD, "bring a saved image to a registry"),
+    _command(
+        "download signature",
+        "downloads.signature",
+        flags.DOWNLOAD_SIGNATURE,
+        "print an image's signatures",
+    ),
+    _command(
+        "download attestation",
+        "downloads.attestation",
+        flags.DOWNLOAD_ATTESTATION,
+        "print the attestations about an image",
+    ),
+    _command(
+        "download sbom",
+        "downloads.sbom",
+        flags.DOWNLOAD_SBOM,
+        "print an image's attached SBOM",
+    ),
+    _command(
+        "attach signature",
+        "attaching.signature",
+        flags.ATTACH_SIGNATURE,
+        "put a signature that is given beside an image",
+    ),
+    _command(
+        "attach attestation",
+        "attaching.attestation",
+        flags.ATTACH_ATTESTATION,
+        "put attestations that are given beside an image",
+    ),
+    _command("attach sbom", "attaching.sbom", flags.ATTACH_SBOM, "put an SBOM beside an image"),
     _command("login", "about.login", flags.LOGIN, "log in to a registry", "REGISTRY"),
     _command("env", "about.env", flags.ENV, "print the variables that count", "", _NONE),
     _command("version", "about.version", flags.VERSION, "print the version", "", _ANY),

@@ -1,6 +1,7 @@
 """``cosign sign`` and ``attest``, in cosign's words."""
 
 from countermark.cli.cosign import consent, identities
+from countermark.cli.cosign.named import TAG_WARNING
 from countermark.cli.cosign.registries import registry_access
 from countermark.cli.cosign.signing import parts
 from countermark.cli.cosign.words import CosignError
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from countermark.schemes.cosign.signer import CosignImageSigner
 
     Make = Callable[[Subject], str]
-
-_TAG = (
-    "WARNING: Image reference {} uses a tag, not a digest, to identify the image to sign.\n"
-    "    This can lead you to sign a different image than the intended one. Please use a\n"
-    "    digest (example.com/ubuntu@sha256:abc123...) rather than tag\n"
-    "    (example.com/ubuntu:latest) for the input to cosign. The ability to refer to\n"
-    "    images by tag will be removed in a future release.\n"
-)
 
 
 def sign(words: "Words", program: "Program", out: "Output") -> int:
@@ -102,7 +95,7 @@ def _each(image: str, words: "Words", program: "Program", out: "Output", make: "
             f"signing [{image}]: parsing reference: {error}", hint=error.hint
         ) from None
     if reference.digest is None:
-        out.foreign_error(_TAG.format(image))
+        out.foreign_error(TAG_WARNING.format(image))
     try:
         subject = program.cosign.subject(registry_access(words), reference)
     except NotFoundError as error:

@@ -91,7 +91,7 @@ def attestations(
     )
     if not lines:
         raise InputError("there is no attestation in it")
-    made = [(line, None if _is_bundle(line) else _legacy(line, subject.digest)) for line in lines]
+    made = [(line, None if is_bundle(line) else _legacy(line, subject.digest)) for line in lines]
     for line, found in made:
         if found is None:
             yield str(bundle(registry, place, subject, line, now))
@@ -120,7 +120,8 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _is_bundle(line: bytes) -> bool:
+def is_bundle(line: bytes) -> bool:
+    """Say whether this is a Sigstore bundle, sound or not."""
     try:
         value = strict_json.parse(line, max_bytes=len(line))
     except MalformedError:

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import sqlalchemy as sa
 
+from countermark.adapters.turns import Turns
 from countermark.core.errors import (
     Code,
     CountermarkError,
@@ -93,7 +94,7 @@ class PostgresDatabase:
             raise InputError(
                 "PostgreSQL needs psycopg", hint="install countermark[postgresql]"
             ) from None
-        self._write_lock, self._watch_lock = threading.Lock(), threading.Lock()
+        self._write_lock, self._watch_lock = Turns(), threading.Lock()
         self._busy_seconds = busy_seconds
         self._watch_seen: int | None = None
         with self.reading() as connection:

@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
+from countermark.adapters.turns import Turns
 from countermark.core.errors import Code, CountermarkError, StorageError, UnavailableError
 
 _READERS = 8  # connections kept; more are opened under load and closed after
@@ -74,7 +75,7 @@ class SqliteDatabase:
         self.path = path
         self._busy_seconds = busy_seconds
         self._max_pages = max_pages
-        self._write_lock = threading.Lock()
+        self._write_lock = Turns()
         self._watch_lock = threading.Lock()
         self._watch_seen = -1
         try:

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from countermark.adapters.conditions import CelConditions
     from countermark.adapters.key_references import KeyReferences
     from countermark.adapters.kubernetes_keys import KubernetesKeys
     from countermark.adapters.password_prompt import PasswordPrompt
@@ -249,12 +250,18 @@ class Cosign:
 
     def verifier(self, policy: "Policy", registry: "RegistryClient") -> "CosignVerifier":
         """Answers for a policy's signers that sign with cosign."""
-        from countermark.adapters.conditions import CelConditions
         from countermark.schemes.cosign.verifier import CosignVerifier
 
         return CosignVerifier(
-            registry, self.roots(), place_of=policy.signatures_of, conditions=CelConditions()
+            registry, self.roots(), place_of=policy.signatures_of, conditions=self.conditions
         )
+
+    @property
+    def conditions(self) -> "CelConditions":
+        """Reads and judges conditions on what attestations state."""
+        from countermark.adapters.conditions import CelConditions
+
+        return CelConditions()
 
     def roots(self) -> "TrustedRoots":
         """Trusted roots that a policy does not spell out: the initialized Sigstore's, and the public one's."""

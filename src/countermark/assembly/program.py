@@ -203,11 +203,11 @@ class Program:
         ]
         return [path for path in found if os.path.exists(path)]
 
-    def policy_layer(self, path: str) -> "Layer":
-        """Parse one policy file.
+    def policy_layer(self, path: str, *, thoroughly: bool = False) -> "Layer":
+        """Parse one policy file; ``thoroughly`` reads its conditions too, which a verify does where it needs them.
 
         Raises:
-            ConfigError: it is missing or wrong.
+            ConfigError: it is missing or wrong. UnavailableError: nothing here can read a condition.
         """
         from countermark.policy import parse
 
@@ -219,6 +219,7 @@ class Program:
             content,
             file=path,
             read_file=lambda name: self.files.read_bytes(os.path.join(folder, name)),
+            check_condition=self.cosign.conditions.check if thoroughly else None,
         )
 
     def policy_order(self, policy_file: str, reference: "ImageReference") -> list[str]:

@@ -26,7 +26,7 @@ def check(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Parse a policy; say what is in it and which rules can never apply."""
     from countermark.policy.match import unreachable  # noqa: PLC0415 - not on the way of a verify
 
-    layer = program.policy_layer(args.file)
+    layer = program.policy_layer(args.file, thoroughly=True)
     for line in unreachable(layer):
         out.warning(line)
     out.result(

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Install the programs that the interop tests and benchmarks compare with: from Debian's own packages, and Sigstore's
-# from their Go modules, which takes some minutes once.
+# Install the programs that the interop tests and benchmarks compare with: from Debian's own packages, and Sigstore's,
+# crane and oras from their Go modules, which takes some minutes once.
 #
 # No service of theirs is started: the tests run private instances. Go and Node come with the machine.
 set -euo pipefail
@@ -48,6 +48,8 @@ go_peers=(
   "fulcio github.com/sigstore/fulcio v1.8.8"
   "rekor-server github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix v2.3.0"
   "timestamp-server github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server v2.1.3"
+  "crane github.com/google/go-containerregistry/cmd/crane v0.20.6"
+  "oras oras.land/oras/cmd/oras v1.3.6"
 )
 places=${GOBIN:-$(go env GOPATH)/bin}
 mkdir -p "$places"

@@ -1,5 +1,5 @@
 # Everything starts from a fresh clone with python3 (3.11 or later, with venv) and make.
-#   make demo      the whole story, with nothing but this program
+#   make demo      both stories, with nothing but this program
 #   make test      the suite that needs no foreign program
 #   make check     the quick gate: format, lint, types, import contracts, quick tests
 #   make peers     install docker, notary, registry and the rest (Debian, as root or with sudo)

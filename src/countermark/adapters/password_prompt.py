@@ -61,6 +61,19 @@ class PasswordPrompt:
             return self._environment[PIN_VARIABLE]
         return self._typed(text).decode("utf-8", "replace")
 
+    def hidden(self, prompt: str) -> str | None:
+        """Ask for a secret that is no key's; None where nobody is at a terminal.
+
+        Raises:
+            KeyAccessError: ``passphrase``, what was typed is not UTF-8.
+        """
+        if not os.isatty(self._source):
+            return None
+        try:
+            return self._typed(prompt).decode("utf-8")
+        except UnicodeDecodeError:
+            raise KeyAccessError("what was typed is not UTF-8", code=Code.PASSPHRASE) from None
+
     def confirm(self) -> bool:
         """Ask whether to go on, after a warning; no answer is a no."""
         answer = self.line("Are you sure you would like to continue? [y/N] ")

@@ -9,6 +9,7 @@ github.com/sigstore/root-signing (Apache License 2.0), which whoever fetches beg
 import os
 
 from countermark.adapters import storage
+from countermark.adapters.sigstore_services import system_roots_only
 from countermark.adapters.tuf_cache import Cached, TufCache
 from countermark.core import limits
 from countermark.core.errors import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from countermark.adapters.http_client import HttpClient
+    from countermark.adapters.sigstore_services import TlsFor
     from countermark.core.ports import Clock
 
 PUBLIC_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
@@ -50,6 +52,7 @@ class SigstoreRoot:
         mirror: where the repository is; "" for the one that a cache names, or else the public one.
         root: what is believed first, b"" for what a cache has, or else the public one's.
         offline: nothing is ever fetched.
+        tls_for: what is believed of a host besides the system's roots.
     """
 
     def __init__(  # noqa: PLR0913 - each a choice of its own
@@ -62,10 +65,11 @@ class SigstoreRoot:
         mirror: str = "",
         root: bytes = b"",
         offline: bool = False,
+        tls_for: "TlsFor" = system_roots_only,
     ) -> None:
         self._client, self._clock, self._warn = client, clock, warn
         self._caches = [TufCache(folder) for folder in caches]
-        self._root, self._offline = root, offline
+        self._root, self._offline, self._tls_for = root, offline, tls_for
         named = (cache.mirror() for cache in self._caches)
         self.mirror = mirror or next((each for each in named if each), PUBLIC_MIRROR)
         self._held: Cached | None = None
@@ -136,7 +140,10 @@ class SigstoreRoot:
         from countermark.adapters import tuf_refresh  # noqa: PLC0415 - loads python-tuf
 
         known = {} if before is None else before.metadata
-        return tuf_refresh.refresh(self._client, self.mirror, root, known, _NAMES, self._clock())
+        now = self._clock()
+        return tuf_refresh.refresh(
+            self._client, self.mirror, root, known, _NAMES, now, tls_for=self._tls_for
+        )
 
     def _first_root(self) -> bytes:
         kept = (cache.root(self.mirror) for cache in self._caches)

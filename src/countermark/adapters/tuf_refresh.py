@@ -17,6 +17,7 @@ from tuf.ngclient.updater import Updater
 from countermark.adapters.http_client import HttpClient
 from countermark.adapters.http_exchange import HttpRequest
 from countermark.adapters.http_url import Url
+from countermark.adapters.sigstore_services import TlsFor, system_roots_only
 from countermark.adapters.tuf_cache import Cached
 from countermark.core import limits
 from countermark.core.errors import (
@@ -34,13 +35,18 @@ from countermark.formats.tuf_metadata import ROLES, ROOT
 class _Fetcher(FetcherInterface):
     """Fetches for python-tuf, and keeps the error that it hides."""
 
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
+    def __init__(self, client: HttpClient, tls_for: TlsFor) -> None:
+        self._client, self._tls_for = client, tls_for
         self.problem: CountermarkError | None = None
 
     def _fetch(self, url: str) -> Iterator[bytes]:
+        place = Url.parse(url)
         request = HttpRequest(
-            method="GET", url=Url.parse(url), max_bytes=limits.TUF_FILE_BYTES, follow=True
+            method="GET",
+            url=place,
+            max_bytes=limits.TUF_FILE_BYTES,
+            follow=True,
+            tls=self._tls_for(place.authority),
         )
         try:
             answer = self._client.request(request)
@@ -53,13 +59,15 @@ class _Fetcher(FetcherInterface):
         yield answer.content
 
 
-def refresh(
+def refresh(  # noqa: PLR0913 - each a choice of its own
     client: HttpClient,
     mirror: str,
     root: bytes,
     before: Mapping[str, bytes],
     names: Sequence[str],
     now: datetime,
+    *,
+    tls_for: TlsFor = system_roots_only,
 ) -> Cached:
     """Fetch a repository's newest metadata and some files; those that it does not have are left out.
 
@@ -70,12 +78,13 @@ def refresh(
         before: metadata that was seen before, by role, so that nothing older is taken.
         names: of the files.
         now: the time that is noted; python-tuf looks at the clock itself.
+        tls_for: what is believed of a host besides the system's roots.
 
     Raises:
         UnavailableError: out of reach.
         EvidenceError: what is there does not verify, is expired, or older than what was seen before.
     """
-    fetcher = _Fetcher(client)
+    fetcher = _Fetcher(client, tls_for)
     try:
         with tempfile.TemporaryDirectory(prefix="countermark-tuf-") as folder:
             return _refreshed(fetcher, folder, mirror, root, before, names).replace(fetched=now)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from countermark.adapters.rekor_lookup import RekorLookup
     from countermark.adapters.saved_images import SavedImages, SavingImages
     from countermark.adapters.sigstore_root import SigstoreRoot, TrustedRoots
+    from countermark.adapters.sigstore_services import TlsFor
     from countermark.assembly.cosign_registry import RegistryAccess
     from countermark.assembly.cosign_signing import Signing, SigningChoice, Talk
     from countermark.assembly.program import Program, Watched
@@ -179,7 +180,12 @@ class Cosign:
             raise InputError(f"setting trusted material: loading trusted root: {error}") from None
 
     def sigstore(
-        self, mirror: str = "", root: bytes = b"", *, offline: bool = False
+        self,
+        mirror: str = "",
+        root: bytes = b"",
+        *,
+        offline: bool = False,
+        tls_for: "TlsFor | None" = None,
     ) -> "SigstoreRoot":
         """The trusted files of the Sigstore that is initialized, kept where cosign keeps them.
 
@@ -187,6 +193,7 @@ class Cosign:
             mirror: its TUF repository; "" for TUF_MIRROR, or the one that was initialized, or the public one.
             root: what is believed first; b"" for TUF_ROOT_JSON, or what was kept, or the public one's.
             offline: nothing is fetched.
+            tls_for: what is believed of a host besides the system's roots; else what docker is told about it.
         """
         from countermark.adapters.sigstore_root import SigstoreRoot
         from countermark.assembly.program import clock
@@ -198,11 +205,12 @@ class Cosign:
         return SigstoreRoot(
             program.http,
             clock,
-            [self._tuf_folder],
+            [self.tuf_folder],
             program.warn,
             mirror=mirror or get("TUF_MIRROR", ""),
             root=root,
             offline=offline,
+            tls_for=tls_for or program.certificate_folders.tls_for,
         )
 
     def rekor(self, url: str) -> "RekorLookup":
@@ -270,12 +278,17 @@ class Cosign:
 
         program = self._program
         public = SigstoreRoot(
-            program.http, clock, [self._tuf_folder], program.warn, mirror=PUBLIC_MIRROR
+            program.http,
+            clock,
+            [self.tuf_folder],
+            program.warn,
+            mirror=PUBLIC_MIRROR,
+            tls_for=program.certificate_folders.tls_for,
         )
         return TrustedRoots("", self.sigstore(), public)
 
     @property
-    def _tuf_folder(self) -> str:
+    def tuf_folder(self) -> str:
         """Where cosign keeps what it has fetched."""
         given = self._program.environment.get("TUF_ROOT")
         return given or os.path.join(self._program.home, ".sigstore", "root")

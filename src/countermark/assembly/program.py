@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from countermark.assembly.files import Files
     from countermark.assembly.logs import Logs
     from countermark.assembly.server import Server
+    from countermark.assembly.sigstore_files import InUse
     from countermark.config import Config, Source
     from countermark.core.digest import Digest
     from countermark.core.ports import Progress
@@ -521,6 +522,10 @@ class Program:
 
         return read_password(0)
 
+    def typed_password(self, prompt: str) -> str | None:
+        """A password that somebody types, unseen; None where nobody is at a terminal."""
+        return self.cosign.prompt.hidden(prompt)
+
     def accounts(self, data: str) -> "AccountFile":
         """The accounts of the issuer in a server's folder."""
         from countermark.assembly import sigstore_files
@@ -540,6 +545,12 @@ class Program:
         folder = self.server_data(data)
         own = os.path.join(folder, "master.key")
         return sigstore_files.exported(folder, self.config.serve.master_key_file or own)
+
+    def use_sigstore(self, data: str, *, replace: bool) -> "InUse":
+        """Sign and verify with the Sigstore in a server's folder from now on."""
+        from countermark.assembly import sigstore_files
+
+        return sigstore_files.use(self, self.server_data(data), replace=replace)
 
     @staticmethod
     def write_files(folder: str, files: "Mapping[str, bytes]") -> None:

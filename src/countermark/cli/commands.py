@@ -100,6 +100,12 @@ COMMANDS: tuple[Command, ...] = (
     ),
     _command("sigstore user list", "sigstore_users", "user_list", "list the accounts"),
     _command("sigstore user remove", "sigstore_users", "user_remove", "take an account away"),
+    _command(
+        "sigstore use",
+        "sigstore_use",
+        "use",
+        "sign and verify with a Sigstore of our own from now on",
+    ),
     _command("sigstore token", "sigstore_users", "token", "get an identity token for an account"),
     _command(
         "sigstore export",

@@ -1,6 +1,6 @@
 """The accounts of a private Sigstore's issuer, and identity tokens for them."""
 
-from countermark.core.errors import Code, InputError, NotFoundError
+from countermark.core.errors import Code, InputError, KeyAccessError, NotFoundError
 from countermark.core.text import harmless
 
 TYPE_CHECKING = False
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
         def password_from_stdin(self) -> str: ...
 
+        def typed_password(self, prompt: str) -> str | None: ...
+
         def accounts(self, data: str) -> UserStore: ...
 
         def identity_issuer(self, issuer: str, ca: str, data: str) -> TokenSource: ...
@@ -39,22 +41,34 @@ def _password_argument(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--password-stdin",
         action="store_true",
-        help="read the password from standard input; there is no other way",
+        help="read the password from standard input (default: ask for it at the terminal)",
     )
 
 
-def _password(args: "argparse.Namespace", program: "Program") -> str:
-    if not args.password_stdin:
+def _password(args: "argparse.Namespace", program: "Program", *, new: bool) -> str:
+    """A password, sent or typed; a new one is typed twice.
+
+    Raises:
+        InputError: nobody can type it. KeyAccessError: it was typed in two ways.
+    """
+    if args.password_stdin:
+        return program.password_from_stdin()
+    name = harmless(args.name)
+    found = program.typed_password(f"{'New password' if new else 'Password'} of {name}: ")
+    if found is None:
         raise InputError(
-            "a password is needed",
+            "a password is needed, and nobody is here to type it",
             hint="send it through standard input, and say --password-stdin",
         )
-    return program.password_from_stdin()
+    if new and program.typed_password("And again: ") != found:
+        raise KeyAccessError("the passwords are not the same", code=Code.PASSPHRASE)
+    return found
 
 
 def user_add_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``sigstore user add``."""
     parser.epilog = """examples:
+  countermark sigstore user add alice@example.com                      asks for a password
   pass show sigstore | countermark sigstore user add alice@example.com --data /srv/trust --password-stdin
   pass show ci | countermark sigstore user add build@ci.example.com --program --data /srv/trust --password-stdin
 
@@ -78,7 +92,7 @@ def user_add(args: "argparse.Namespace", program: "Program", out: "Output") -> i
         new_account,
     )
 
-    account = new_account(args.name, _password(args, program), is_program=args.program)
+    account = new_account(args.name, _password(args, program, new=True), is_program=args.program)
     if not program.accounts(args.data).put(account, replace=args.replace):
         raise InputError(
             f"there is an account {args.name} already, perhaps in other capitals",
@@ -133,7 +147,7 @@ def user_remove(args: "argparse.Namespace", program: "Program", out: "Output") -
 def token_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``sigstore token``."""
     parser.epilog = """examples:
-  token=$(countermark sigstore token alice@example.com --password-stdin --data /srv/trust < password)
+  countermark sign --identity-token "$(countermark sigstore token alice@example.com)" IMAGE
   countermark sigstore token build@ci.example.com --password-stdin --issuer https://sigstore.example.com/identity \\
       --ca ca.crt < password > token
   cosign sign --identity-token "$token" registry.example.com/app@sha256:...
@@ -159,7 +173,7 @@ def token(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
         raise InputError("--issuer and --data are two ways to name an issuer", hint="give one")
     if args.ca and not args.issuer:
         raise InputError("--ca goes with --issuer")
-    password = _password(args, program)
+    password = _password(args, program, new=False)
     issuer = program.identity_issuer(args.issuer, args.ca, args.data)
     out.written(issuer.token(args.name, password))
     if out.err_is_terminal:

@@ -98,6 +98,15 @@ def test_neither_pipe_nor_terminal() -> None:
         PasswordPrompt({}, 9_999, lambda _: None).password()
 
 
+def test_other_secrets(people: type[Person]) -> None:
+    person = people("päss\n".encode(), terminal=True, COSIGN_PASSWORD="not this")
+    assert person.prompt.hidden("Password: ") == "päss"
+    assert person.shown == ["Password: ", "\n"]
+    assert people(b"pass\n").prompt.hidden("Password: ") is None
+    with pytest.raises(KeyAccessError, match="not UTF-8"):
+        people(b"\xff\n", terminal=True).prompt.hidden("Password: ")
+
+
 def test_pins(people: type[Person]) -> None:
     assert people(b"", COSIGN_PKCS11_PIN="1234").prompt.pin("PIN: ") == "1234"
     person = people(b"4321\n", terminal=True)

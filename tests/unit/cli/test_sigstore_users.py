@@ -10,7 +10,7 @@ import pytest
 
 from countermark.cli import sigstore_users as commands
 from countermark.cli.output import Output
-from countermark.core.errors import Code, InputError, NotFoundError
+from countermark.core.errors import Code, InputError, KeyAccessError, NotFoundError
 from identity import ALICE, ROBOT, MemoryUsers, users
 
 
@@ -20,12 +20,20 @@ class Source:
 
 
 class Program:
+    """``typed`` are the passwords that somebody types one after the other; empty: nobody is there."""
+
     def __init__(self) -> None:
+        self.typed: list[str] = []
+        self.prompts: list[str] = []
         self.store = users()
         self.asked: list[tuple[str, ...]] = []
 
     def password_from_stdin(self) -> str:
         return "a password that was sent"
+
+    def typed_password(self, prompt: str) -> str | None:
+        self.prompts.append(prompt)
+        return self.typed.pop(0) if self.typed else None
 
     def accounts(self, data: str) -> MemoryUsers:
         self.asked.append(("accounts", data))
@@ -97,9 +105,37 @@ def test_no_address() -> None:
 
 
 @pytest.mark.parametrize("name", ["user_add", "token"])
-def test_a_password_comes_one_way_only(name: str) -> None:
-    with pytest.raises(InputError, match="a password is needed"):
+def test_nobody_types_a_password(name: str) -> None:
+    with pytest.raises(InputError, match="a password is needed") as caught:
         Run()(name, "carol@example.com")
+    assert "--password-stdin" in caught.value.hint
+
+
+def test_a_new_password_is_typed_twice() -> None:
+    run = Run()
+    run.program.typed = ["hers and long", "hers and long"]
+    assert run("user_add", "carol@example.com") == 0
+    assert run.program.prompts == ["New password of carol@example.com: ", "And again: "]
+    kept = run.program.store.kept["carol@example.com"]
+    assert bcrypt.checkpw(b"hers and long", kept.password_hash.encode())
+
+
+@pytest.mark.parametrize("again", [["another one"], []])
+def test_typed_in_two_ways(again: list[str]) -> None:
+    run = Run()
+    run.program.typed = ["hers and long", *again]
+    with pytest.raises(KeyAccessError, match="not the same") as caught:
+        run("user_add", "carol@example.com")
+    assert caught.value.code == Code.PASSPHRASE
+    assert "carol@example.com" not in run.program.store.kept
+
+
+def test_a_token_for_a_password_that_is_typed_once() -> None:
+    run = Run()
+    run.program.typed = ["hers and long"]
+    assert run("token", ALICE) == 0
+    assert run.out == f"token for {ALICE} with hers and long"
+    assert run.program.prompts == [f"Password of {ALICE}: "]
 
 
 def test_list() -> None:

@@ -1,0 +1,51 @@
+"""Sign and verify with a Sigstore of one's own: its CA, its trust root and its services, in one step."""
+
+from countermark.core.text import harmless
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Protocol
+
+    from countermark.assembly.sigstore_files import InUse
+    from countermark.cli.output import Output
+
+    class Program(Protocol):
+        """What this command asks of the program."""
+
+        def use_sigstore(self, data: str, *, replace: bool) -> InUse:
+            """Use the Sigstore in a server's folder; see ``assembly/sigstore_files.py``."""
+            ...
+
+
+def use_arguments(parser: "argparse.ArgumentParser") -> None:
+    """The words of ``sigstore use``."""
+    parser.epilog = """examples:
+  countermark sigstore use                       of the server that keeps its data where serve does unless told
+  countermark sigstore use --data /srv/trust
+
+the server must run, on this machine. On another, put its ca.crt into ~/.docker/tls/HOST:PORT/, and then:
+  countermark cosign initialize --mirror https://HOST:PORT/tuf --root root.json
+back to the public Sigstore: countermark cosign initialize"""
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        default="",
+        help="the server's folder (default: $XDG_DATA_HOME/countermark)",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="another CA that is believed for its address gives way",
+    )
+
+
+def use(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
+    """Believe the server's CA, fetch the trust root, and say what verifiers will name."""
+    used = program.use_sigstore(args.data, replace=args.replace)
+    out.result(f"sign and verify with {harmless(used.url)} from now on")
+    out.result(f"  its issuer is {harmless(used.issuer)}")
+    if used.ca_file:
+        out.result(f"  its CA is believed, in {harmless(used.ca_file)}")
+    out.result(f"  its trust root is kept in {harmless(used.root_folder)}")
+    return 0

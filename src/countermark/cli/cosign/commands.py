@@ -1,30 +1,45 @@
 """Every command of cosign that we speak: its words, its flags, where its function is."""
 
-from countermark.cli.cosign import flags
-from countermark.cli.cosign.words import Flag
 from countermark.core.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.cli.cosign.words import Flag
 
 
 class Command(Value):
     """A command: ``function(words, program, out)`` in ``module`` of this package.
 
-    ``arguments`` are the fewest and most words besides flags (-1: any number). ``deprecated`` is said first.
+    ``own`` names its flags, ``MODULE.NAME`` in ``flags``, "" for none. ``arguments`` are the fewest and most words
+    besides flags (-1: any number). ``deprecated`` is said first.
     """
 
     words: tuple[str, ...]
     module: str
     function: str
-    flags: tuple[Flag, ...]
+    own: str
     help: str
     usage: str
     arguments: tuple[int, int] = (1, 1)
     deprecated: str = ""
 
+    @property
+    def flags(self) -> "tuple[Flag, ...]":
+        """Its flags, with those that all have; loaded when they are needed."""
+        from countermark.cli.cosign.flags import common  # noqa: PLC0415 - of one command only
+        from countermark.cli.main import import_named  # noqa: PLC0415 - loaded already
+
+        if not self.own:
+            return common.GLOBAL
+        module, _, name = self.own.partition(".")
+        found = import_named(f"countermark.cli.cosign.flags.{module}")
+        return (*getattr(found, name), *common.GLOBAL)
+
 
 def _command(  # noqa: PLR0913, PLR0917 - one row of a table
     words: str,
     place: str,
-    own: tuple[Flag, ...],
+    own: str,
     help_text: str,
     usage: str = "IMAGE",
     arguments: tuple[int, int] = (1, 1),
@@ -35,7 +50,7 @@ def _command(  # noqa: PLR0913, PLR0917 - one row of a table
         words=tuple(words.split()),
         module=module,
         function=function,
-        flags=(*own, *flags.GLOBAL),
+        own=own,
         help=help_text,
         usage=usage,
         arguments=arguments,
@@ -52,36 +67,50 @@ _REMOVED = (
 
 COMMANDS = (
     _command(
-        "attest", "sign.attest", flags.ATTEST, "attest something about images", "IMAGE...", _SOME
+        "attest",
+        "sign.attest",
+        "signing.ATTEST",
+        "attest something about images",
+        "IMAGE...",
+        _SOME,
     ),
-    _command("sign", "sign.sign", flags.SIGN, "sign images", "IMAGE...", _SOME),
+    _command("sign", "sign.sign", "signing.SIGN", "sign images", "IMAGE...", _SOME),
     _command(
-        "verify", "verify.verify", flags.VERIFY, "verify signatures of images", "IMAGE...", _SOME
+        "verify",
+        "verify.verify",
+        "verifying.VERIFY",
+        "verify signatures of images",
+        "IMAGE...",
+        _SOME,
     ),
     _command(
         "verify-attestation",
         "verify.verify_attestation",
-        flags.VERIFY_ATTESTATION,
+        "verifying.VERIFY_ATTESTATION",
         "verify attestations about images",
         "IMAGE...",
         _SOME,
     ),
-    _command("sign-blob", "blobs.sign", flags.SIGN_BLOB, "sign files", "FILE...", _SOME),
+    _command("sign-blob", "blobs.sign", "signing.SIGN_BLOB", "sign files", "FILE...", _SOME),
     _command(
         "attest-blob",
         "blobs.attest",
-        flags.ATTEST_BLOB,
+        "signing.ATTEST_BLOB",
         "attest something about a file",
         "[FILE]",
         _ANY,
     ),
     _command(
-        "verify-blob", "verify_blobs.verify", flags.VERIFY_BLOB, "verify a file's signature", "FILE"
+        "verify-blob",
+        "verify_blobs.verify",
+        "verifying.VERIFY_BLOB",
+        "verify a file's signature",
+        "FILE",
     ),
     _command(
         "verify-blob-attestation",
         "verify_blobs.verify_attestation",
-        flags.VERIFY_BLOB_ATTESTATION,
+        "verifying.VERIFY_BLOB_ATTESTATION",
         "verify an attestation about a file",
         "[FILE]",
         (0, 1),
@@ -89,7 +118,7 @@ COMMANDS = (
     _command(
         "generate-key-pair",
         "keys.generate",
-        flags.GENERATE_KEY_PAIR,
+        "files.GENERATE_KEY_PAIR",
         "make a key pair",
         "[k8s://NAMESPACE/NAME]",
         _ANY,
@@ -97,16 +126,18 @@ COMMANDS = (
     _command(
         "import-key-pair",
         "keys.import_pair",
-        flags.IMPORT_KEY_PAIR,
+        "files.IMPORT_KEY_PAIR",
         "import a private key",
         "",
         _ANY,
     ),
-    _command("public-key", "keys.public", flags.PUBLIC_KEY, "print a key's public half", "", _ANY),
+    _command(
+        "public-key", "keys.public", "files.PUBLIC_KEY", "print a key's public half", "", _ANY
+    ),
     _command(
         "initialize",
         "initialize.initialize",
-        flags.INITIALIZE,
+        "files.INITIALIZE",
         "fetch the trusted root of a Sigstore",
         "",
         _NONE,
@@ -114,7 +145,7 @@ COMMANDS = (
     _command(
         "trusted-root create",
         "trust.trusted_root",
-        flags.TRUSTED_ROOT_CREATE,
+        "files.TRUSTED_ROOT_CREATE",
         "make a trusted root",
         "",
         _NONE,
@@ -122,7 +153,7 @@ COMMANDS = (
     _command(
         "signing-config create",
         "signing_configs.create",
-        flags.SIGNING_CONFIG_CREATE,
+        "files.SIGNING_CONFIG_CREATE",
         "make a signing config",
         "",
         _NONE,
@@ -130,7 +161,7 @@ COMMANDS = (
     _command(
         "bundle create",
         "bundles.create",
-        flags.BUNDLE_CREATE,
+        "files.BUNDLE_CREATE",
         "make a bundle of a signature's parts",
         "",
         _NONE,
@@ -138,16 +169,16 @@ COMMANDS = (
     _command(
         "bundle upgrade",
         "bundle_upgrades.upgrade",
-        flags.BUNDLE_UPGRADE,
+        "files.BUNDLE_UPGRADE",
         "make an old bundle a new one",
         "FILE",
     ),
-    _command("bundle inspect", "bundles.inspect", (), "show what is in a bundle", "FILE"),
-    _command("tree", "images.tree", flags.TREE, "show what lies beside an image"),
+    _command("bundle inspect", "bundles.inspect", "", "show what is in a bundle", "FILE"),
+    _command("tree", "images.tree", "beside.TREE", "show what lies beside an image"),
     _command(
         "triangulate",
         "images.triangulate",
-        flags.TRIANGULATE,
+        "beside.TRIANGULATE",
         "print where something of an image's lies",
         deprecated=_REMOVED.format("triangulate")
         + " `oras discover` or `cosign tree` to show referring artifacts",
@@ -155,7 +186,7 @@ COMMANDS = (
     _command(
         "copy",
         "images.copy",
-        flags.COPY,
+        "beside.COPY",
         "copy an image with what lies beside it",
         "SOURCE DESTINATION",
         (2, 2),
@@ -165,44 +196,44 @@ COMMANDS = (
         '  - "cosign download" followed by "cosign attach" to just copy the bundle',
     ),
     _command(
-        "clean", "images.clean", flags.CLEAN, "remove signatures and attestations from an image"
+        "clean", "images.clean", "beside.CLEAN", "remove signatures and attestations from an image"
     ),
-    _command("save", "images.save", flags.SAVE, "save an image, and what lies beside it"),
-    _command("load", "images.load", flags.LOAD, "bring a saved image to a registry"),
+    _command("save", "images.save", "beside.SAVE", "save an image, and what lies beside it"),
+    _command("load", "images.load", "beside.LOAD", "bring a saved image to a registry"),
     _command(
         "download signature",
         "downloads.signature",
-        flags.DOWNLOAD_SIGNATURE,
+        "beside.DOWNLOAD_SIGNATURE",
         "print an image's signatures",
     ),
     _command(
         "download attestation",
         "downloads.attestation",
-        flags.DOWNLOAD_ATTESTATION,
+        "beside.DOWNLOAD_ATTESTATION",
         "print the attestations about an image",
     ),
     _command(
         "download sbom",
         "downloads.sbom",
-        flags.DOWNLOAD_SBOM,
+        "beside.DOWNLOAD_SBOM",
         "print an image's attached SBOM",
     ),
     _command(
         "attach signature",
         "attaching.signature",
-        flags.ATTACH_SIGNATURE,
+        "beside.ATTACH_SIGNATURE",
         "put a signature that is given beside an image",
     ),
     _command(
         "attach attestation",
         "attaching.attestation",
-        flags.ATTACH_ATTESTATION,
+        "beside.ATTACH_ATTESTATION",
         "put attestations that are given beside an image",
     ),
-    _command("attach sbom", "attaching.sbom", flags.ATTACH_SBOM, "put an SBOM beside an image"),
-    _command("login", "about.login", flags.LOGIN, "log in to a registry", "REGISTRY"),
-    _command("env", "about.env", flags.ENV, "print the variables that count", "", _NONE),
-    _command("version", "about.version", flags.VERSION, "print the version", "", _ANY),
+    _command("attach sbom", "attaching.sbom", "beside.ATTACH_SBOM", "put an SBOM beside an image"),
+    _command("login", "about.login", "files.LOGIN", "log in to a registry", "REGISTRY"),
+    _command("env", "about.env", "files.ENV", "print the variables that count", "", _NONE),
+    _command("version", "about.version", "files.VERSION", "print the version", "", _ANY),
 )
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Install the programs that the interop tests and benchmarks compare with: from Debian's own packages, and Sigstore's,
-# crane and oras from their Go modules, which takes some minutes once.
+# Install the programs that the interop tests and benchmarks compare with: from Debian's own packages, Sigstore's, crane
+# and oras from their Go modules, which takes some minutes once, and sigstore-js from npm.
 #
 # No service of theirs is started: the tests run private instances. Go and Node come with the machine.
 set -euo pipefail
@@ -66,7 +66,19 @@ for peer in "${go_peers[@]}"; do
   rmdir "$built"
 done
 
-command -v node >/dev/null || echo "install-peers: Node is missing; nothing here needs it yet" >&2
+# sigstore-js, as its lock file has it: the packages lie beside the test that runs them
+if ! command -v npm >/dev/null; then
+  echo "install-peers: npm is missing: install Node 20.17 or later with npm and put both on PATH; sigstore-js needs them" >&2
+  exit 1
+fi
+packages=$(dirname "$0")/../tests/interop/sigstore_js
+if cmp -s "$packages/package-lock.json" "$packages/node_modules/installed-lock.json"; then
+  echo "install-peers: sigstore-js is there"
+else
+  echo "install-peers: installing sigstore-js"
+  npm ci --prefix "$packages" --ignore-scripts --no-audit --no-fund
+  cp "$packages/package-lock.json" "$packages/node_modules/installed-lock.json"
+fi
 for docker in /usr/bin/docker /usr/local/bin/docker; do
   if [ -x $docker ]; then echo "install-peers: $docker is $($docker --version)"; fi
 done

@@ -9,6 +9,7 @@ from countermark.core.errors import InputError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Any, NoReturn
 
     from countermark.assembly.program import Program
@@ -128,7 +129,7 @@ def load(command: Command, prog: str) -> "tuple[Function, Parser]":
     module = importlib.import_module(f"countermark.cli.{command.module}")
     parser = Parser(f"{prog} {' '.join(command.words)}", description=command.help)
     parser.set_defaults(prog=parser.prog)
-    getattr(module, f"{command.function}_arguments")(parser)
+    _add_arguments(command, module, parser)
     if parser.epilog and prog != "countermark":
         parser.epilog = parser.epilog.replace("  countermark ", f"  {prog} ")  # docker's plugins
     function: Function = getattr(module, command.function)
@@ -148,8 +149,16 @@ def whole(prog: str = "countermark") -> argparse.ArgumentParser:
             command.words[-1], help=command.help, description=command.help, add_help=True
         )
         module = importlib.import_module(f"countermark.cli.{command.module}")
-        getattr(module, f"{command.function}_arguments")(sub)
+        _add_arguments(command, module, sub)
     return top
+
+
+def _add_arguments(command: Command, module: "ModuleType", parser: argparse.ArgumentParser) -> None:
+    """Let a command's module say its words; a raw command's are another program's."""
+    if command.raw:
+        parser.add_argument("words", nargs="*", metavar="WORD", help="its words: see its --help")
+    else:
+        getattr(module, f"{command.function}_arguments")(parser)
 
 
 def _group(

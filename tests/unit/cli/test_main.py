@@ -11,6 +11,8 @@ from typing import NoReturn
 import pytest
 
 from countermark.assembly.program import Program
+from countermark.cli.arguments import load, whole
+from countermark.cli.commands import COMMANDS, Command
 from countermark.cli.main import main, nearest, overview
 from countermark.core.errors import (
     Code,
@@ -223,3 +225,17 @@ def test_a_reader_that_leaves_ends_us_quietly(tmp_path: Path) -> None:
     )  # fmt: skip
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+SHOWN = [command for command in COMMANDS if not command.hidden]
+
+
+@pytest.mark.parametrize("command", SHOWN, ids=lambda command: "-".join(command.words))
+def test_every_command_can_be_described(command: Command) -> None:
+    """The manual page and the completion scripts are made of this when the package is built."""
+    _, parser = load(command, "countermark")
+    assert f"countermark {' '.join(command.words)}" in parser.format_usage()
+
+
+def test_the_parser_of_all_commands_is_made() -> None:
+    assert whole().parse_args(["cosign", "verify"]).words == ["verify"]

@@ -44,15 +44,16 @@ def write(
     ]
     lines += ["- notary-server and notary-signer 0.7.0 (Debian), PostgreSQL of the same", ""]
     for title, rows in sections:
-        lines += [
-            f"## {title}",
-            "",
-            "| what | ours | peer | theirs | ratio | goal | |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        lines += [_line(row) for row in rows]
-        lines.append("")
+        lines += section(title, rows)
     path.write_text("\n".join(lines).rstrip() + "\n" + NOTES, encoding="utf-8")
+
+
+def section(title: str, rows: Sequence[Row]) -> list[str]:
+    """The lines of one table, none where there is nothing in it."""
+    if not rows:
+        return []
+    head = "| what | ours | peer | theirs | ratio | goal | |"
+    return [f"## {title}", "", head, "|---|---|---|---|---|---|---|", *map(_line, rows), ""]
 
 
 def _line(row: Row) -> str:

@@ -2,38 +2,14 @@
 
 import base64
 import json
-import re
 from collections.abc import Callable
-from typing import NamedTuple
 
-from bench.measuring import Row, median, paired_ratio, say
+from bench.load import Load, shown, wrk
+from bench.measuring import Row, paired_ratio, say
 from bench.publishing import Connection, Server, new_repository
 from bench.stack import Profile, Stack
-from interop.peers import BASE_ENVIRONMENT
-from interop.processes import Words, find, run
 
-CONNECTIONS = 16
 GUN = "bench.test/reads"
-
-
-class Load(NamedTuple):
-    """What wrk found."""
-
-    rate: float
-    p99_milliseconds: float
-
-
-def wrk(url: str, seconds: int, connections: int = CONNECTIONS) -> Load:
-    """Load one URL; every answer has to be a good one."""
-    words: Words = [find("wrk"), "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", url]
-    outcome = run(words, BASE_ENVIRONMENT).ok()
-    if re.search(r"Non-2xx|Socket errors", outcome.out):
-        raise RuntimeError(outcome.out)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", outcome.out)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", outcome.out)
-    if not rate or not p99:
-        raise RuntimeError(outcome.out)
-    return Load(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
 
 
 def rows(stack: Stack, profile: Profile) -> list[Row]:
@@ -61,20 +37,15 @@ def rows(stack: Stack, profile: Profile) -> list[Row]:
             found.append(
                 Row(
                     f"GET {file}",
-                    _shown(own),
+                    shown(own),
                     name,
-                    _shown(loads[name]),
+                    shown(loads[name]),
                     ratio,
                     goal,
                     more_is_better=True,
                 )
             )
     return found
-
-
-def _shown(loads: list[Load]) -> str:
-    p99 = median([load.p99_milliseconds for load in loads])
-    return f"{median([load.rate for load in loads]):,.0f}/s (p99 {p99:.1f} ms)"
 
 
 def _published(server: Server) -> Callable[[str], str]:

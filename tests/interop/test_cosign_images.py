@@ -2,17 +2,30 @@
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from countermark.core.reference import ImageReference
+from countermark.formats import oci
+from countermark.schemes.cosign.find import legacy_tag
 from interop.cosign_images import Image
-from interop.processes import Outcome
+from interop.processes import Outcome, run
 from interop.test_cosign_mirror import CHECK, kinds, moved, signed
 from interop.test_cosign_sign import OLD, ours
 
 Make = Callable[[str], Image]
+NO_MATCH = {"legacy": 12, "bundle": 1}  # cosign's exit codes
+
+
+def own(image: Image, *words: str) -> Outcome:
+    """Run a command of our own words where the others run."""
+    folder = str(image.cosign.folder)
+    given = {"PATH": "/usr/bin:/bin", "HOME": folder, "DOCKER_CONFIG": folder}
+    program = [sys.executable, "-P", "-m", "countermark"]
+    return run([*program, *words], given | image.place.environment, image.cosign.folder)
 
 
 def said(outcome: Outcome) -> tuple[int, str, str]:
@@ -102,7 +115,7 @@ def test_sboms(make_image: Make) -> None:
     content.write_text("<bom/>")
     got = ("download", "sbom", image.reference)
     same(image, *got)
-    for run in (ours, Image.run):
+    for play in (ours, Image.run):
         for flags in (
             ("--type", "cyclonedx"),
             ("--type", "syft"),
@@ -110,8 +123,8 @@ def test_sboms(make_image: Make) -> None:
             ("--input-format", "xml"),
         ):
             words = ("attach", "sbom", "--sbom", str(content), *flags, image.reference)
-            outcome = run(image, *words)
-            other = (Image.run if run is ours else ours)(image, *words)
+            outcome = play(image, *words)
+            other = (Image.run if play is ours else ours)(image, *words)
             assert (outcome.exit, outcome.err) == (other.exit, other.err)
         mine = ours(image, *got)
         assert said(mine) == said(image.run(*got))
@@ -130,8 +143,8 @@ def test_signatures_that_are_attached(make_image: Make) -> None:
     (folder / "payload").write_bytes(base64.b64decode(parts["Payload"]))
     (folder / "sig").write_text(parts["Base64Signature"])
     words = ("attach", "signature", "--payload", "payload", "--signature", "sig", image.reference)
-    for run in (ours, Image.run):
-        run(image, *words).ok()
+    for play in (ours, Image.run):
+        play(image, *words).ok()
         image.run(*CHECK, image.reference).ok()
         ours(image, *CHECK, image.reference).ok()
         ours(image, "clean", "-f", image.reference).ok()
@@ -151,11 +164,11 @@ def test_bundles_and_attestations_that_are_attached(make_image: Make) -> None:
     (folder / "bundle.json").write_text(lines[0])
     (folder / "envelope.json").write_text(lines[1])
     attested = ("verify-attestation", *CHECK[1:], "--type", "vuln", image.reference)
-    for run in (ours, Image.run):
+    for play in (ours, Image.run):
         for file in ("bundle.json", "envelope.json"):
             ours(image, "clean", "-f", image.reference).ok()
             image.run(*attested).refused("no matching attestations", exit=1)
-            run(image, "attach", "attestation", "--attestation", file, image.reference).ok()
+            play(image, "attach", "attestation", "--attestation", file, image.reference).ok()
             image.run(*attested).ok()
             ours(image, *attested).ok()
 
@@ -195,3 +208,28 @@ def test_cleaning(make_image: Make) -> None:
     ours(image, "clean", "-f", image.reference).ok()
     assert kinds(image, image.reference) == []
     same(image, "clean", "-f", image.reference)
+
+
+@pytest.mark.parametrize("form", ["legacy", "bundle"])
+def test_what_others_have_lost_is_put_back(make_image: Make, form: str) -> None:
+    """Another program read the list before ours was in it, and wrote it afterwards."""
+    image = make_image("one")
+    flags = OLD if form == "legacy" else image.cosign.key_only
+    where = ImageReference.parse(image.reference).repository
+    tag = legacy_tag(image.digest, "sig") if form == "legacy" else oci.fallback_tag(image.digest)
+    sign = ("sign", "--key", "cosign.key", *flags)
+    ours(image, *sign, "-a", "by=one", image.reference).ok()
+    has_list = form == "legacy" or not image.place.has_api
+    before = image.place.client.tagged(where, tag) if has_list else None
+    ours(image, *sign, "-a", "by=two", image.reference).ok()
+    if before is not None:
+        image.place.client.put_manifest(where, tag, before[1], before[0])
+        ours(image, *CHECK, "-a", "by=two", image.reference).refused("by", exit=NO_MATCH[form])
+    repaired = own(image, "repair", "-o", "json", image.reference).ok()
+    counts = json.loads(repaired.out)["repaired"]
+    name = "signatures" if form == "legacy" else "bundles"
+    wanted = 1 if has_list else 0
+    assert counts == {"bundles": 0, "signatures": 0, "attestations": 0} | {name: wanted}
+    for by in ("one", "two"):
+        ours(image, *CHECK, "-a", f"by={by}", image.reference).ok()
+        image.run(*CHECK, "-a", f"by={by}", image.reference).ok()

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from countermark.core.reference import ImageReference, Repository, Subject
     from countermark.core.signer import CosignSigner
     from countermark.formats.trusted_root import TrustedRoot
+    from countermark.migration import Migration
     from countermark.mirror.mirror import Mirror
     from countermark.policy.model import Policy
     from countermark.schemes.cosign.examination import Examination
     from countermark.schemes.cosign.material import Artifact
+    from countermark.schemes.cosign.signer import CosignImageSigner
     from countermark.schemes.cosign.verifier import CosignVerifier
 
 
@@ -300,6 +302,16 @@ class Cosign:
         from countermark.assembly.cosign_signing import Signing
 
         return Signing(self._program, self, choice, talk)
+
+    def migration(self, signer: "CosignImageSigner") -> "Migration":
+        """Signs anew what content trust vouches for."""
+        from countermark.assembly.cosign_registry import RegistryAccess
+        from countermark.migration import Migration
+        from countermark.schemes.dct.tags import DctTags
+
+        program = self._program
+        before = DctTags(program.servers, program.loader)
+        return Migration(before, self.registry(RegistryAccess()), signer, program.now)
 
     # Logins ---------------------------------------------------------------------------------------------
 

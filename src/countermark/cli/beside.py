@@ -1,4 +1,4 @@
-"""``tree`` shows what lies beside an image, ``copy`` takes an image elsewhere with all of it."""
+"""``tree`` shows what lies beside an image, ``copy`` takes it along elsewhere, ``repair`` puts back what was lost."""
 
 from countermark.assembly.cosign_registry import RegistryAccess
 from countermark.core.errors import InputError
@@ -7,7 +7,7 @@ from countermark.core.text import harmless
 from countermark.formats import oci
 from countermark.formats.payloads import SIGN_PREDICATE
 from countermark.mirror.look import ONLY, Choice
-from countermark.schemes.cosign import beside
+from countermark.schemes.cosign import attach, beside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ COPY_EXAMPLES = """examples:
 
 Signatures, attestations, SBOMs, whatever refers to the image or to one of an index's images, go along; the tag is
 moved last. Trust data of content trust belongs to a name and stays: sign anew with countermark trust sign."""
+
+REPAIR_EXAMPLES = """examples:
+  countermark repair registry.example.com/pay:v3
+
+Where signers race on a registry without the referrers API, or with the older form, other programs lose each other's
+signatures. Ours have a tag of their own besides, from which this puts them back. What another program wrote and
+another has lost, is lost."""
 
 _FOLDER = "oci:"
 _WORDS = {
@@ -180,3 +187,40 @@ def _check_folders(args: "argparse.Namespace") -> None:
             "--only, --platform and --force are for copies from registry to registry",
             hint="a folder takes the image whole",
         )
+
+
+# Putting back -----------------------------------------------------------------------------------------------
+
+
+def repair_arguments(parser: "argparse.ArgumentParser") -> None:
+    """The words of ``repair``."""
+    parser.epilog = REPAIR_EXAMPLES
+    parser.add_argument("image", metavar="IMAGE", help="the image: name, tag, digest or both")
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="how to show it"
+    )
+
+
+def repair(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
+    """List again what has a tag of its own and is listed no more, for an image and what its index names."""
+    reference = ImageReference.parse(args.image).with_default_tag()
+    access = RegistryAccess()
+    subject = program.cosign.subject(access, reference)
+    manifests = [subject, *program.cosign.children(access, subject)]
+    place = program.cosign.signatures_place(subject.repository)
+    registry = program.cosign.registry(access)
+    counts = {
+        "bundles": sum(registry.repair_referrers(place, each.digest) for each in manifests),
+        "signatures": sum(
+            attach.repair_legacy(registry, place, m.digest, "sig") for m in manifests
+        ),
+        "attestations": sum(
+            attach.repair_legacy(registry, place, m.digest, "att") for m in manifests
+        ),
+    }
+    if args.output == "json":
+        out.document({"version": 1, "image": reference.familiar, "repaired": counts})
+        return 0
+    found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    out.result(f"{harmless(reference.familiar)}: {found or 'nothing'} put back")
+    return 0

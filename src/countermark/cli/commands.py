@@ -31,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     _command("attest", "sign", "attest", "state something about images, signed"),
     _command("tree", "beside", "tree", "show what lies beside an image: signatures, attestations"),
     _command("copy", "beside", "copy", "take an image elsewhere, with all that lies beside it"),
+    _command("repair", "beside", "repair", "put back signatures that others' writing has lost"),
     _command("pull", "images", "pull", "fetch an image, if it is vouched for"),
     _command("push", "images", "push", "send an image to a registry, and sign it with --sign"),
     _command(
@@ -87,6 +88,12 @@ COMMANDS: tuple[Command, ...] = (
     _command(
         "trust forget", "trust_pins", "forget", "forget what is cached and pinned for a repository"
     ),
+    _command(
+        "migrate dct-to-cosign",
+        "migrate",
+        "dct_to_cosign",
+        "sign with cosign what content trust vouches for",
+    ),
     _command("policy check", "policy", "check", "check a policy file"),
     _command(
         "policy order", "policy", "order", "show which rule of a policy decides about an image"
@@ -132,6 +139,7 @@ GROUPS = {
     ("trust",): "manage trust in images, in docker's words",
     ("trust", "key"): "manage signing keys",
     ("trust", "signer"): "manage the signers of a repository",
+    ("migrate",): "carry trust over from one scheme to another",
     ("policy",): "check policies",
     ("config",): "look at the configuration",
     ("shim",): "the old commands go on working",

@@ -1,5 +1,6 @@
 """Sign images with cosign's signatures, and attest things about them, in our own few words."""
 
+from countermark.cli.signing_flags import signer_of, signing_arguments
 from countermark.cli.verify_flags import pairs, predicate_type
 from countermark.core import limits
 from countermark.core.errors import CountermarkError, InputError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from countermark.assembly.program import Program
     from countermark.cli.output import Output
     from countermark.core.reference import Subject
-    from countermark.schemes.cosign.signer import CosignImageSigner, Predicate
+    from countermark.schemes.cosign.signer import Predicate
     from countermark.schemes.interface import Receipt
 
     Make = Callable[[list[Subject]], list[Receipt]]
@@ -39,54 +40,17 @@ exit: 0 all attested; all is made and verified before any of it is published"""
 _LETTERS = "what signatures say besides: NAME=VALUE"
 
 
-def _signing_arguments(parser: "argparse.ArgumentParser") -> None:
+def _images_arguments(parser: "argparse.ArgumentParser") -> None:
     add = parser.add_argument
     add("images", nargs="+", metavar="IMAGE", help="an image: name, tag, digest or both")
-    add(
-        "--key",
-        metavar="REF",
-        default="",
-        help="private key: a file, env://, pkcs11:, awskms://, … (default: an identity)",
-    )
-    add(
-        "--identity-token",
-        metavar="TOKEN",
-        default="",
-        help="an identity token, or a file that has one (default: the CI system's, or sign in)",
-    )
-    add(
-        "--sign-in",
-        choices=("browser", "device"),
-        default="",
-        help="how to sign in where nothing else gives a token",
-    )
-    add(
-        "--format",
-        choices=("bundle", "legacy", "both"),
-        default="bundle",
-        help="how signatures are kept: legacy is for cosign 1 and 2",
-    )
     add("-r", "--recursive", action="store_true", help="the images that an index names too")
-    add(
-        "--signing-config",
-        metavar="FILE",
-        default="",
-        help="which services prove it (default: the initialized Sigstore's)",
-    )
-    add(
-        "--trusted-root",
-        metavar="FILE",
-        default="",
-        help="what the result is verified against (default: the initialized Sigstore's)",
-    )
-    add("--no-log", action="store_true", help="with --key: use no service at all")
-    add("-o", "--output", choices=("text", "json"), default="text", help="how to show it")
 
 
 def sign_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``sign``."""
     parser.epilog = SIGN_EXAMPLES
-    _signing_arguments(parser)
+    _images_arguments(parser)
+    signing_arguments(parser)
     parser.add_argument(
         "-a",
         "--annotation",
@@ -101,7 +65,8 @@ def sign_arguments(parser: "argparse.ArgumentParser") -> None:
 def attest_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``attest``."""
     parser.epilog = ATTEST_EXAMPLES
-    _signing_arguments(parser)
+    _images_arguments(parser)
+    signing_arguments(parser)
     add = parser.add_argument
     add(
         "--predicate",
@@ -122,7 +87,7 @@ def attest_arguments(parser: "argparse.ArgumentParser") -> None:
 def sign(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Sign each image by the digest that its name means now."""
     annotations = pairs(args.annotations)
-    signer = _signer(args, program, out)
+    signer = signer_of(args, program, out)
 
     def make(subjects: "list[Subject]") -> "list[Receipt]":
         return [
@@ -136,7 +101,7 @@ def sign(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
 def attest(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """State something about each image."""
     stated = _predicates(args, program)
-    signer = _signer(args, program, out)
+    signer = signer_of(args, program, out)
 
     def make(subjects: "list[Subject]") -> "list[Receipt]":
         return [signer.attest_all(subjects, stated, program.now())]
@@ -144,38 +109,7 @@ def attest(args: "argparse.Namespace", program: "Program", out: "Output") -> int
     return _each(args, program, out, make, "attested")
 
 
-# Who, and how -----------------------------------------------------------------------------------------------
-
-
-def _signer(args: "argparse.Namespace", program: "Program", out: "Output") -> "CosignImageSigner":
-    """Who signs.
-
-    Raises:
-        InputError: options that contradict each other, or services that cannot prove it.
-    """
-    from countermark.assembly.cosign_registry import RegistryAccess  # noqa: PLC0415 - who signs
-    from countermark.assembly.cosign_signing import SigningChoice, Talk  # noqa: PLC0415 - who signs
-
-    if args.no_log and not args.key:
-        raise InputError(
-            "--no-log goes with --key",
-            hint="an identity is certified and logged, or proves nothing",
-        )
-    if args.no_log and args.signing_config:
-        raise InputError("--no-log uses no service, and so needs no --signing-config")
-    if args.key and (args.identity_token or args.sign_in):
-        raise InputError("either a key signs or an identity", hint="leave one of them out")
-    choice = SigningChoice(
-        key=args.key,
-        token=args.identity_token,
-        flow={"": "", "browser": "normal", "device": "device"}[args.sign_in],
-        config_file=args.signing_config,
-        urls=args.no_log,
-        root_file=args.trusted_root,
-        format=args.format,
-    )
-    talk = Talk(told=out.note, shown=out.note)
-    return program.cosign.signing(choice, talk).signer(RegistryAccess())
+# What is stated ----------------------------------------------------------------------------------------------
 
 
 def _predicates(args: "argparse.Namespace", program: "Program") -> "list[Predicate]":

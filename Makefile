@@ -4,11 +4,14 @@
 #   make check     the quick gate: format, lint, types, import contracts, quick tests
 #   make peers     install docker, notary, registry and the rest (Debian, as root or with sudo)
 #   make interop   the suite against them
+#   make fuzz      each reader of strangers' bytes under atheris (SECONDS=60 for each, JOBS=1 at once, READERS="bundle pem")
 #   make bench     compare speed with them, and write docs/benchmarks.md (PROFILE=quick: three minutes)
 #   make build     the wheel, in dist/
 #   make lock      write the lock files anew
 PYTHON ?= python3
 PROFILE ?= full
+SECONDS ?= 60
+JOBS ?= 1
 BIN = .venv/bin
 READY = .venv/ready
 DEMO = .demo/venv
@@ -19,7 +22,7 @@ PIP = -m pip --disable-pip-version-check --no-input
 # Without hashes for the project itself: it is this folder, and what it needs is there already.
 PROJECT = --quiet --no-deps --no-build-isolation --no-index
 
-.PHONY: all demo test check peers interop bench build lock clean
+.PHONY: all demo test check peers interop fuzz bench build lock clean
 all: check
 
 $(READY): requirements-dev.lock pyproject.toml
@@ -55,6 +58,13 @@ peers:
 interop: $(READY)
 	$(BIN)/python -m pytest tests/interop
 
+.venv/fuzz-ready: $(READY) requirements-fuzz.lock
+	$(BIN)/python $(PIP) install --quiet --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
+fuzz: .venv/fuzz-ready
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) --jobs $(JOBS) $(READERS)
+
 bench: $(READY) $(DEMO)/ready
 	$(BIN)/python -m bench --profile $(PROFILE)
 
@@ -63,7 +73,8 @@ build: $(READY)
 
 lock: $(READY)
 	$(COMPILE) --extra install --output-file requirements.lock
-	$(COMPILE) --all-extras --output-file requirements-dev.lock
+	$(COMPILE) --extra dev --output-file requirements-dev.lock
+	$(COMPILE) --extra fuzz --constraints requirements-dev.lock --output-file requirements-fuzz.lock
 
 clean:
-	rm -rf .venv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .fuzz

@@ -48,17 +48,20 @@ def events(pieces: "Iterator[bytes]") -> "Iterator[Event]":
         NotFoundError, RefusedError, UnavailableError: the daemon says that it failed, in its words.
         UnavailableError: ``malformed``, a line that is no event.
     """
-    held = b""
+    held = bytearray()  # what may come in many small pieces is not put together anew for each
     for piece in pieces:
-        held += piece
-        if len(held) > _LINE_BYTES and b"\n" not in held:
+        first, ended, rest = piece.partition(b"\n")
+        held += first
+        if len(held) > _LINE_BYTES:
             raise _malformed("a line is too long")
-        *lines, held = held.split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield _event(line)
+        if ended:
+            *lines, left = rest.split(b"\n")
+            for line in (bytes(held), *lines):
+                if line.strip():
+                    yield _event(line)
+            held = bytearray(left)
     if held.strip():
-        yield _event(held)
+        yield _event(bytes(held))
 
 
 def _event(line: bytes) -> Event:

@@ -184,27 +184,31 @@ class _Parser:
             if not text or text.startswith("#"):
                 continue
             skipped = len(line.text) - len(text)
-            joined, places = text, line.places[skipped:]
+            texts, places = [text], [line.places[skipped:]]
             self._check_start(line)
-            more = self._is_continued(joined, line.number)
+            more = self._is_continued(text, line.number)
             while more:
-                joined = joined.rstrip("\t ")[:-1]
-                places = places[: len(joined)]
-                following = next(rest, None)
+                texts[-1] = texts[-1].rstrip("\t ")[:-1]
+                places[-1] = places[-1][: len(texts[-1])]
+                following = self._following(rest)
                 if following is None:
                     break
-                self._check_start(following)
-                stripped = following.text.lstrip(_SPACE)
-                if not stripped or stripped.startswith("#"):
-                    joined += self._escape  # goes on: such lines do not count
-                    places = (*places, following.places[0] if following.places else -1)
-                    continue
                 more = self._is_continued(following.text, following.number)
-                joined += following.text
-                places += following.places
-            logical = _Line(text=joined, places=places, number=line.number)
+                texts.append(following.text)
+                places.append(following.places)
+            whole = tuple(place for each in places for place in each)
+            logical = _Line(text="".join(texts), places=whole, number=line.number)
             yield logical
             self._skip_heredocs(logical, rest)
+
+    def _following(self, rest: Iterator[_Line]) -> _Line | None:
+        """The line that a continued one goes on with: empty ones and comments in between do not count."""
+        for line in rest:
+            self._check_start(line)
+            text = line.text.lstrip(_SPACE)
+            if text and not text.startswith("#"):
+                return line
+        return None
 
     def _is_continued(self, text: str, number: int) -> bool:
         end = text.rstrip("\t ")

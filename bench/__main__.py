@@ -12,6 +12,7 @@ from bench import (
     cosign_commands,
     keyless_commands,
     log_load,
+    log_proofs,
     page,
     publishing,
     reading,
@@ -28,6 +29,7 @@ PARTS: dict[str, tuple[str, Callable[[Stack, Profile], list[Row]]]] = {
     "keyless": ("Keyless signing", keyless_commands.rows),
     "log": ("Transparency log", log_load.rows),
     "certificates": ("Certificate authority", certificate_load.certificates),
+    "proofs": ("A large log", log_proofs.rows),
     "timestamps": ("Timestamp authority", certificate_load.timestamps),
 }
 

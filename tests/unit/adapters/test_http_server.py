@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from countermark.adapters.granian_server import listen
 from countermark.adapters.http_log import Metrics, Served, ServerLog
 from countermark.adapters.http_paths import BadPathError, cleaned, decoded, quoted
 from countermark.adapters.http_server import Bounds, HttpServer, Services
@@ -651,3 +652,10 @@ def test_the_same_read_many_times_is_one_line() -> None:
     assert ("/b", "GET", 200, 10, 1) in seen
     assert seen.count(("/a", "GET", 404, 10, 1)) == 2  # refusals and writes each have a line
     assert seen.count(("/a", "POST", 200, 10, 1)) == 2
+
+
+def test_no_answer_waits_until_another_is_acknowledged() -> None:
+    with listen(("127.0.0.1", 0), tls=False) as listener:
+        listener.settimeout(5)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -51,7 +51,7 @@ def _signing_arguments(parser: "argparse.ArgumentParser") -> None:
     add(
         "--identity-token",
         metavar="TOKEN",
-        default="",
+        default=None,
         help="an identity token, or a file that has one (default: the CI system's, or sign in)",
     )
     add(
@@ -156,6 +156,10 @@ def _signer(args: "argparse.Namespace", program: "Program", out: "Output") -> "C
     from countermark.assembly.cosign_registry import RegistryAccess  # noqa: PLC0415 - who signs
     from countermark.assembly.cosign_signing import SigningChoice, Talk  # noqa: PLC0415 - who signs
 
+    if args.identity_token == "":
+        raise InputError(
+            "the identity token is empty", hint="what should have given one has failed"
+        )
     if args.no_log and not args.key:
         raise InputError(
             "--no-log goes with --key",
@@ -167,15 +171,26 @@ def _signer(args: "argparse.Namespace", program: "Program", out: "Output") -> "C
         raise InputError("either a key signs or an identity", hint="leave one of them out")
     choice = SigningChoice(
         key=args.key,
-        token=args.identity_token,
+        token=args.identity_token or "",
         flow={"": "", "browser": "normal", "device": "device"}[args.sign_in],
         config_file=args.signing_config,
         urls=args.no_log,
         root_file=args.trusted_root,
         format=args.format,
     )
-    talk = Talk(told=out.note, shown=out.note)
+    tell = teller(out)
+    talk = Talk(told=tell, shown=tell)
     return program.cosign.signing(choice, talk).signer(RegistryAccess())
+
+
+def teller(out: "Output") -> "Callable[[str], None]":
+    """Print what whoever signs in is told: cosign's texts have several lines, and some of them are empty."""
+
+    def tell(text: str) -> None:
+        for line in filter(None, map(str.strip, text.splitlines())):
+            out.note(line)
+
+    return tell
 
 
 def _predicates(args: "argparse.Namespace", program: "Program") -> "list[Predicate]":

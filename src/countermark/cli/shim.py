@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from countermark.assembly.program import Program
     from countermark.cli.output import Output
 
-# Each shim, which is a file of its name: the hidden command that it runs, and what it is for.
+# Each shim, which is a file of its name: the command of ours that it runs, and what it is for.
 SHIMS: dict[str, tuple[str, str]] = {
     "docker-countermark": (
         "docker-plugin countermark",
@@ -21,20 +21,26 @@ SHIMS: dict[str, tuple[str, str]] = {
         "docker-shim",
         "a docker that obeys DOCKER_CONTENT_TRUST, and hands all else to the real one",
     ),
+    "cosign": ("cosign", "a cosign whose commands are carried out here, and by no other program"),
 }
+_PROGRAMS = ("docker", "cosign")  # found on PATH, where the first of a name is run
 _TRUST_LEFT_DOCKER = 29
 _ABSENT, _OURS, _FOREIGN = "not installed", "installed", "not ours"
 
 EXAMPLES = """examples:
   countermark shim install                       the plugins, into docker's plugin folder
   countermark shim install --dir ~/bin docker    a drop-in docker; put ~/bin before the real one on PATH
+  countermark shim install --dir ~/bin cosign    a drop-in cosign; what it lacks of cosign's is an error that says so
   countermark shim status"""
 
 
 def _arguments(parser: "argparse.ArgumentParser") -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "--dir", metavar="DIR", default="", help="the folder (default: where docker looks)"
+        "--dir",
+        metavar="DIR",
+        default="",
+        help="the folder (default: where docker looks for plugins; ~/.local/bin for the others)",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(SHIMS)}")
 
@@ -57,10 +63,19 @@ def install(args: "argparse.Namespace", program: "Program", out: "Output") -> in
         path = _path(name, args.dir, program)
         program.files.write_executable(path, script(program.own_command, SHIMS[name][0]))
         out.result(f"installed {path}")
-        if name == "docker" and program.first_on_path("docker") != path:
-            folder = path.rpartition("/")[0]
-            out.warning(f"{folder} does not come first on PATH: put it before the real docker")
+        _warn_of_others(name, path, program, out)
     return 0
+
+
+def _warn_of_others(name: str, path: str, program: "Program", out: "Output") -> None:
+    """Tell where a program of ours would not be the one that is run."""
+    if name not in _PROGRAMS or program.first_on_path(name) == path:
+        return
+    folder = path.rpartition("/")[0]
+    if name == "docker" or program.first_on_path(name):
+        out.warning(f"{folder} does not come first on PATH: put it before the real {name}")
+    else:
+        out.warning(f"{folder} is not on PATH: put it there")
 
 
 def _plugins(program: "Program", out: "Output") -> tuple[str, ...]:
@@ -92,9 +107,10 @@ def status(args: "argparse.Namespace", program: "Program", out: "Output") -> int
         state = _state(path, program)
         out.result(f"{name}: {SHIMS[name][1]}")
         out.result(f"  {state:14} {path}")
-        first = program.first_on_path("docker")
-        if name == "docker" and state == _OURS and first != path:
-            out.result(f"  {'':14} but docker is {first or 'nothing'} on PATH, and not this")
+        if name in _PROGRAMS and state == _OURS:
+            first = program.first_on_path(name)
+            if first != path:
+                out.result(f"  {'':14} but {name} is {first or 'nothing'} on PATH, and not this")
     out.result(f"the real docker: {program.real_docker() or 'not found on PATH'}")
     return 0
 
@@ -130,4 +146,4 @@ def _names(given: list[str], default: tuple[str, ...]) -> tuple[str, ...]:
 def _path(name: str, folder: str, program: "Program") -> str:
     if folder:
         return f"{program.absolute(folder)}/{name}"
-    return f"{program.default_shim_folder(plugins=name != 'docker')}/{name}"
+    return f"{program.default_shim_folder(plugins=name not in _PROGRAMS)}/{name}"

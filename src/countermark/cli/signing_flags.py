@@ -7,6 +7,7 @@ from countermark.core.errors import InputError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from countermark.assembly.program import Program
     from countermark.cli.output import Output
@@ -25,7 +26,7 @@ def signing_arguments(parser: "argparse.ArgumentParser") -> None:
     add(
         "--identity-token",
         metavar="TOKEN",
-        default="",
+        default=None,
         help="an identity token, or a file that has one (default: the CI system's, or sign in)",
     )
     add(
@@ -62,6 +63,10 @@ def signer_of(args: "argparse.Namespace", program: "Program", out: "Output") -> 
     Raises:
         InputError: options that contradict each other, or services that cannot prove it.
     """
+    if args.identity_token == "":
+        raise InputError(
+            "the identity token is empty", hint="what should have given one has failed"
+        )
     if args.no_log and not args.key:
         raise InputError(
             "--no-log goes with --key",
@@ -73,12 +78,23 @@ def signer_of(args: "argparse.Namespace", program: "Program", out: "Output") -> 
         raise InputError("either a key signs or an identity", hint="leave one of them out")
     choice = SigningChoice(
         key=args.key,
-        token=args.identity_token,
+        token=args.identity_token or "",
         flow={"": "", "browser": "normal", "device": "device"}[args.sign_in],
         config_file=args.signing_config,
         urls=args.no_log,
         root_file=args.trusted_root,
         format=args.format,
     )
-    talk = Talk(told=out.note, shown=out.note)
+    tell = teller(out)
+    talk = Talk(told=tell, shown=tell)
     return program.cosign.signing(choice, talk).signer(RegistryAccess())
+
+
+def teller(out: "Output") -> "Callable[[str], None]":
+    """Print what whoever signs in is told: cosign's texts have several lines, and some of them are empty."""
+
+    def tell(text: str) -> None:
+        for line in filter(None, map(str.strip, text.splitlines())):
+            out.note(line)
+
+    return tell

@@ -566,6 +566,45 @@ def test_install_status_remove(tmp_path: Path) -> None:
     assert "not installed" in shims("status", tmp_path)[1].out
 
 
+def test_a_cosign_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "bin" / "cosign"
+    path = f"{file.parent}:/usr/bin"
+    assert shims("install", tmp_path, "cosign", path=path)[1].err == ""
+    assert [each.name for each in file.parent.iterdir()] == ["cosign"]
+    assert os.access(file, os.X_OK)
+    assert MARK in file.read_text()
+    assert "not this" not in shims("status", tmp_path, "cosign", path=path)[1].out
+    assert (
+        "but cosign is nothing on PATH, and not this" in shims("status", tmp_path, "cosign")[1].out
+    )
+    assert shims("remove", tmp_path, "cosign")[1].out == f"removed {file}\n"
+    assert not file.exists()
+
+
+def test_a_cosign_of_ours_that_would_not_be_run(tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    _, told = shims("install", tmp_path, "cosign", path="/nowhere")
+    assert told.err == f"countermark: warning: {folder} is not on PATH: put it there\n"
+    real = fake_docker(tmp_path / "real").rename(tmp_path / "real" / "cosign")
+    path = f"{real.parent}:{folder}"
+    _, told = shims("install", tmp_path, "cosign", path=path)
+    assert "put it before the real cosign" in told.err
+    _, told = shims("status", tmp_path, "cosign", path=path)
+    assert f"but cosign is {real} on PATH, and not this" in told.out
+
+
+def test_another_cosign_stays(tmp_path: Path) -> None:
+    file = tmp_path / "bin" / "cosign"
+    file.parent.mkdir()
+    file.write_bytes(b"\x7fELF" + bytes(8000))
+    with pytest.raises(InputError, match="is not ours; nothing was written") as caught:
+        shims("install", tmp_path, "cosign")
+    assert caught.value.code == Code.KEY_EXISTS
+    assert f"{file} is not ours and stays" in shims("remove", tmp_path, "cosign")[1].err
+    assert "not ours" in shims("status", tmp_path, "cosign")[1].out
+    assert file.stat().st_size == 8004
+
+
 @pytest.mark.parametrize(
     ("said", "installed"),
     [

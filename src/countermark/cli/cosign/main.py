@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from countermark.cli.output import Output
 
 _HELP = ("help", "--help", "-h")
+# cosign 3.1.3 has these too, some of them deprecated or hidden: told from mistakes, and nobody else is asked
+MISSING = frozenset(
+    (
+        "completion",
+        "debug",
+        "dockerfile",
+        "generate",
+        "manifest",
+        "piv-tool",
+        "pkcs11-tool",
+        "upload",
+    )
+)
 
 
 def cosign(words: "list[str]", program: "Program", out: "Output") -> int:
@@ -36,9 +49,7 @@ def _run(words: "list[str]", program: "Program", out: "Output") -> int:
             out.written(overview(asked))
             return 0
         if command is None:
-            raise CosignError(
-                f'unknown command "{asked[0][:80]}" for "cosign"\nRun \'cosign --help\' for usage.'
-            )
+            raise _no_such_command(asked)
         rest = ["--help"]
     parsed = cosign_words.parse(command.flags, [*moved, *rest], program.environment)
     if parsed.wants_help:
@@ -60,6 +71,19 @@ def _run(words: "list[str]", program: "Program", out: "Output") -> int:
     if path:
         results.close()
     return status
+
+
+def _no_such_command(asked: "list[str]") -> CosignError:
+    """Name the word that leads nowhere, and say so where cosign itself knows it."""
+    name, group = asked[0][:80], "cosign"
+    if _is_group([asked[0]]) and len(asked) > 1:
+        name, group = asked[1][:80], f"cosign {asked[0]}"
+    elif name in MISSING:
+        return CosignError(
+            f'countermark does not have "cosign {name}"',
+            hint="nothing was done; cosign --help lists the commands that are here",
+        )
+    return CosignError(f'unknown command "{name}" for "{group}"\nRun \'{group} --help\' for usage.')
 
 
 class Deadline:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from countermark.cli.cosign.commands import COMMANDS
-from countermark.cli.cosign.main import Deadline, help_of, overview
+from countermark.cli.cosign.main import MISSING, Deadline, help_of, overview
 from countermark.cli.cosign.words import CosignError
 from playing import Play, both
 
@@ -16,6 +16,12 @@ from playing import Play, both
     ("words", "text"),
     [
         (("nosuch",), 'unknown command "nosuch" for "cosign"\nRun \'cosign --help\' for usage.'),
+        (
+            ("bundle", "nosuch", "more"),
+            'unknown command "nosuch" for "cosign bundle"\nRun \'cosign bundle --help\' for usage.',
+        ),
+        (("dockerfile", "verify", "x"), 'countermark does not have "cosign dockerfile"'),
+        (("--verbose", "completion", "bash"), 'countermark does not have "cosign completion"'),
         (("public-key", "--nosuch"), "unknown flag: --nosuch"),
         (("login",), "accepts 1 arg(s), received 0"),
         (("env", "more"), 'unknown command "more" for "cosign env"'),
@@ -36,6 +42,10 @@ def test_errors_stand_twice_as_cosign_has_them(
     status, out, err = play(*words)
     assert (status, out) == (1, "")
     assert err.startswith(both(text))
+
+
+def test_what_is_missing_of_cosign_is_not_here() -> None:
+    assert not {command.words[0] for command in COMMANDS} & MISSING
 
 
 def test_help(play: Play) -> None:

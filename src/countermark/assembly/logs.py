@@ -7,6 +7,7 @@ from countermark.adapters.log_index import SqlLogIndex
 from countermark.adapters.log_over_http import LogOverHttp
 from countermark.adapters.sqlite import SqliteDatabase
 from countermark.adapters.tile_folder import TileFolder
+from countermark.assembly.log_places import TILES, LogPlace, LogPlaces
 from countermark.core import limits
 from countermark.core.errors import ConfigError, EvidenceError, InputError
 from countermark.core.ports_sigstore import LogIndex, TileReader
@@ -68,9 +69,14 @@ class Logs:
         trusted = self.trusted_root(os.path.join(folder, _TRUSTED_ROOT))
         database = SqliteDatabase(os.path.join(folder, "log.db"))
         self._databases.append(database)
-        index = SqlLogIndex(database, trusted.logs[-1].origin) if trusted.logs else None
+        if not trusted.logs:
+            return OpenedLog(reader=TileFolder(os.path.join(folder, TILES)), trusted=trusted)
+        newest = trusted.logs[-1]
+        place = LogPlaces(folder).of(newest.log_id) or LogPlace(name=newest.origin)
         return OpenedLog(
-            reader=TileFolder(os.path.join(folder, "tiles")), index=index, trusted=trusted
+            reader=TileFolder(os.path.join(folder, place.tiles)),
+            index=SqlLogIndex(database, place.name),
+            trusted=trusted,
         )
 
     def trusted_root(self, path: str) -> TrustedRoot:

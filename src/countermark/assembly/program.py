@@ -9,7 +9,7 @@ from countermark.core.reference import ImageReference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol, TypeVar
 
     from countermark.adapters.credentials import Logins
@@ -533,6 +533,13 @@ class Program:
         folder = self.server_data(data)
         own = os.path.join(folder, "master.key")
         return sigstore_files.exported(folder, self.config.serve.master_key_file or own)
+
+    def rotate_sigstore(self, data: str, what: str, url: str) -> "Sequence[str]":
+        """Give a service of the Sigstore in a server's folder a new key; say what holds from now on."""
+        from countermark.assembly import sigstore_files, sigstore_rotation
+
+        settings = sigstore_files.settings(self.server_data(data), self.config.serve)
+        return sigstore_rotation.rotate(settings, clock, what, url)
 
     @staticmethod
     def write_files(folder: str, files: "Mapping[str, bytes]") -> None:

@@ -16,10 +16,11 @@ from countermark.adapters.manifest_store import ManifestStore
 from countermark.adapters.registry_cleaning import clean_unfinished
 from countermark.adapters.server_keys import SealedKeys
 from countermark.adapters.sqlite import SqliteDatabase
+from countermark.assembly.data_folder import alone_on
 from countermark.assembly.server_tls import our_certificate
 from countermark.config import Config
 from countermark.core import limits
-from countermark.core.errors import ConfigError, InputError, UnavailableError
+from countermark.core.errors import ConfigError, InputError
 from countermark.core.ports import Clock
 from countermark.services.access import Access, check_start
 from countermark.services.notary import Notary
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LISTEN = "127.0.0.1:5443"
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate names
-_LOCK_SECONDS = 0.5  # a second server on one folder is told at once
 
 
 class Server:
@@ -69,17 +69,8 @@ class Server:
         """
         gc.enable()  # the command line turns it off for its short life
         storage.make_folder(self.data)
-        lock = storage.Lock(os.path.join(self.data, "serve.lock"), seconds=_LOCK_SECONDS)
-        try:
-            lock.__enter__()
-        except UnavailableError:
-            raise InputError(
-                f"another server runs on {self.data}", hint="stop it, or choose another --data"
-            ) from None
-        try:
+        with alone_on(self.data, "stop it, or choose another --data"):
             return self._run(ready)
-        finally:
-            lock.__exit__(None, None, None)
 
     def _run(self, ready: "Callable[[], None]") -> int:
         tls = self._tls()

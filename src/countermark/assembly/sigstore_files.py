@@ -6,7 +6,7 @@ from countermark.adapters import storage
 from countermark.adapters.identity_accounts import AccountFile
 from countermark.adapters.service_keys import SealedFiles
 from countermark.adapters.tuf_files import TufFolder
-from countermark.assembly.sigstore import FOLDER, accounts_path
+from countermark.assembly.sigstore import FOLDER, SigstoreSettings, accounts_path
 from countermark.core import limits
 from countermark.core.errors import InputError
 from countermark.formats import trusted_root
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from countermark.adapters.identity_issuer import IdentityIssuer
     from countermark.assembly.program import Program
+    from countermark.config import Serve
 
 
 def accounts(data: str) -> AccountFile:
@@ -28,7 +29,7 @@ def accounts(data: str) -> AccountFile:
     return AccountFile(path)
 
 
-def _url(data: str) -> str:
+def url_of(data: str) -> str:
     """How the Sigstore in a server's folder is reached.
 
     Raises:
@@ -42,6 +43,20 @@ def _url(data: str) -> str:
     return content.decode("utf-8", "replace").strip()
 
 
+def settings(data: str, serve: "Serve") -> SigstoreSettings:
+    """How the Sigstore in a server's folder was last started, as far as a command needs it.
+
+    Raises:
+        InputError: there is none.
+    """
+    return SigstoreSettings(
+        folder=os.path.join(data, FOLDER),
+        master_key=serve.master_key_file or os.path.join(data, "master.key"),
+        make_master=False,
+        url=url_of(data),
+    )
+
+
 def issuer(program: "Program", url: str, ca: str, data: str) -> "IdentityIssuer":
     """The issuer at an address, or the one of a server's folder.
 
@@ -52,7 +67,7 @@ def issuer(program: "Program", url: str, ca: str, data: str) -> "IdentityIssuer"
     from countermark.adapters.identity_issuer import IdentityIssuer
 
     if not url:
-        url = f"{_url(data)}/identity"
+        url = f"{url_of(data)}/identity"
         own = os.path.join(data, "tls", "ca.crt")
         ca = ca or (own if os.path.exists(own) else "")
     host = trusted_root.host_of(url)
@@ -69,7 +84,7 @@ def exported(data: str, master_key: str) -> "Mapping[str, bytes]":
     """
     from countermark.assembly.program import clock
 
-    _url(data)
+    url_of(data)
     folder = os.path.join(data, FOLDER)
     keys = SealedFiles(os.path.join(folder, "keys"), master_key, make=False)
     tuf = TrustRoot(TufFolder(os.path.join(folder, "tuf")), keys, clock)

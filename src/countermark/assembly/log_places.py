@@ -61,10 +61,15 @@ class LogHome(Value):
     database: str = ""
     bucket: str = ""
 
-    def place(self, place: LogPlace) -> LogPlace:
-        """The place of a log that would lie in the folder, here instead."""
-        tiles = f"{self.bucket}/{place.tiles}" if self.bucket else place.tiles
-        return place.replace(database=self.database, tiles=tiles)
+    def place(self, place: LogPlace, log_id: bytes) -> LogPlace:
+        """The place of a log that would lie in the folder, here instead: others may have theirs here too."""
+        tag = f"-{log_id.hex()[:16]}"
+        if self.database:
+            place = place.replace(database=self.database, name=f"{place.name}{tag}")
+        if self.bucket:
+            tiles = place.tiles if place.tiles.endswith(tag) else f"{place.tiles}{tag}"
+            place = place.replace(tiles=f"{self.bucket}/{tiles}")
+        return place
 
 
 class LogPlaces:
@@ -114,7 +119,7 @@ class LogPlaces:
         Raises:
             StorageError: it cannot be written.
         """
-        self.put(log_id, self._home.place(place))
+        self.put(log_id, self._home.place(place, log_id))
 
     def put(self, log_id: bytes, place: LogPlace) -> None:
         """Say where a log lies, durably.

@@ -31,7 +31,7 @@ from countermark.services.registry.stores import Stores
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from countermark.assembly.sigstore import Sigstore
 
@@ -42,14 +42,22 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certif
 class Server:
     """One server on one data folder; two processes never share one."""
 
-    def __init__(self, config: Config, default_data: str, clock: Clock) -> None:
-        """Take the configuration and check what can be checked before anything is made.
+    def __init__(
+        self,
+        config: Config,
+        default_data: str,
+        clock: Clock,
+        environment: "Mapping[str, str]",
+    ) -> None:
+        """Take the configuration, and check what can be checked before anything is made.
+
+        ``environment`` is where the secrets of stores elsewhere are looked for.
 
         Raises:
             InputError: an address that is none, or is open to everybody without being told so.
         """
         settings = config.serve
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._environment = settings, clock, environment
         self.data = os.path.abspath(settings.data or default_data)
         self.host, self.port = _address(settings.listen or DEFAULT_LISTEN)
         check_start(
@@ -103,6 +111,7 @@ class Server:
 
     def _sigstore(self) -> "Sigstore":
         """The private Sigstore, whose libraries nobody else loads."""
+        from countermark.assembly.log_stores import settings_of
         from countermark.assembly.sigstore import FOLDER, Sigstore, SigstoreSettings, base_url
 
         settings = self._settings
@@ -114,6 +123,7 @@ class Server:
                 url=base_url((settings.tls_names or (self.host,))[0], self.port),
                 issuers=settings.issuers,
                 htpasswd=self._users if settings.htpasswd else lambda: "",
+                logs=settings_of(settings, self._environment),
             ),
             self._clock,
         )

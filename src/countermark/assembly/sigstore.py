@@ -20,6 +20,7 @@ from countermark.adapters.service_keys import SealedFiles
 from countermark.adapters.sqlite import SqliteDatabase
 from countermark.adapters.tuf_files import TufFolder
 from countermark.assembly.log_places import DATABASE, LogPlace, LogPlaces
+from countermark.assembly.log_stores import LogSettings, LogStores
 from countermark.assembly.sigstore_logs import (
     LogOpener,
     OpenedLog,
@@ -81,6 +82,7 @@ class SigstoreSettings(Value):
         url: how clients reach it, as ``https://sigstore.example.com``.
         issuers: file of the OpenID issuers that are believed besides its own, "" for none.
         htpasswd: gives the text of a file of users who may sign in besides the accounts kept here.
+        logs: where new logs begin, how those elsewhere are reached, and who witnesses them.
     """
 
     folder: str
@@ -89,6 +91,7 @@ class SigstoreSettings(Value):
     url: str
     issuers: str = ""
     htpasswd: "Callable[[], str]" = lambda: ""
+    logs: LogSettings = LogSettings()
 
 
 class Sigstore:
@@ -105,12 +108,14 @@ class Sigstore:
         self.keys = SealedFiles(
             os.path.join(settings.folder, "keys"), settings.master_key, make=settings.make_master
         )
-        self.places = LogPlaces(settings.folder)
+        self._stores = LogStores(settings.folder, settings.logs)
+        self.places = LogPlaces(settings.folder, self._stores.home())
         self.trust = Trust(settings.folder, settings.url, self.keys, self.places, clock)
         self._database = SqliteDatabase(os.path.join(settings.folder, DATABASE))
         migrate(self._database)
-        self._logs = LogOpener(settings.folder, self._database, self.places, clock)
-        self._witnesses = Witnesses((), 0, clock)
+        self._witnesses = self._stores.witnesses(clock)
+        self._stores.own = self._database
+        self._logs = LogOpener(self._stores, self.places, clock)
         self.checks: dict[str, Callable[[], None]] = {}
         storage.write(
             os.path.join(settings.folder, "url"), f"{settings.url}\n".encode(), mode=0o644
@@ -119,6 +124,7 @@ class Sigstore:
     def close(self) -> None:
         """Let go of the databases and of the witnesses."""
         self._witnesses.close()
+        self._stores.close()
         self._database.close()
 
     def _path(self, name: str) -> str:

@@ -6,6 +6,7 @@ from countermark.adapters import storage
 from countermark.adapters.identity_accounts import AccountFile
 from countermark.adapters.service_keys import SealedFiles
 from countermark.adapters.tuf_files import TufFolder
+from countermark.assembly.log_stores import settings_of
 from countermark.assembly.sigstore import FOLDER, SigstoreSettings, accounts_path
 from countermark.core import limits
 from countermark.core.errors import InputError
@@ -43,7 +44,7 @@ def url_of(data: str) -> str:
     return content.decode("utf-8", "replace").strip()
 
 
-def settings(data: str, serve: "Serve") -> SigstoreSettings:
+def settings(data: str, serve: "Serve", environment: "Mapping[str, str]") -> SigstoreSettings:
     """How the Sigstore in a server's folder was last started, as far as a command needs it.
 
     Raises:
@@ -54,6 +55,7 @@ def settings(data: str, serve: "Serve") -> SigstoreSettings:
         master_key=serve.master_key_file or os.path.join(data, "master.key"),
         make_master=False,
         url=url_of(data),
+        logs=settings_of(serve, environment),
     )
 
 

@@ -4,12 +4,9 @@ A log that another has followed is frozen when it is opened, so that a rotation 
 finished at the next start. One that ended in a backup signs nothing more at all.
 """
 
-import os
-
-from countermark.adapters.log_index import LogDatabase, SqlLogIndex
-from countermark.adapters.sqlite import SqliteDatabase
-from countermark.adapters.tile_folder import TileFolder
+from countermark.adapters.log_index import SqlLogIndex
 from countermark.assembly.log_places import LogPlace, LogPlaces
+from countermark.assembly.log_stores import LogStores
 from countermark.core.errors import ConfigError
 from countermark.core.ports import Clock, Request, Response
 from countermark.core.ports_sigstore import TileStore
@@ -65,17 +62,13 @@ class LogOpener:
     """Opens logs.
 
     Args:
-        folder: the Sigstore's.
-        database: the one in it.
+        stores: the databases and tiles that we can reach.
         places: where logs lie.
         clock: the time.
     """
 
-    def __init__(
-        self, folder: str, database: SqliteDatabase, places: LogPlaces, clock: Clock
-    ) -> None:
-        self._folder, self._database, self._places = folder, database, places
-        self._clock = clock
+    def __init__(self, stores: LogStores, places: LogPlaces, clock: Clock) -> None:
+        self._stores, self._places, self._clock = stores, places, clock
 
     def place(self, log: Instance) -> LogPlace:
         """Where a transparency log lies."""
@@ -89,7 +82,10 @@ class LogOpener:
         Raises:
             ConfigError: the configuration does not say how to reach it. StorageError, UnavailableError.
         """
-        index, files = SqlLogIndex(self._database_of(place), place.name), self._files_of(place)
+        index, files = (
+            SqlLogIndex(self._stores.database(place), place.name),
+            self._stores.files(place),
+        )
         publisher = Publisher(origin, [key], files, witnesses, self._clock)
         if publisher.log_id != log.log_id:
             raise ConfigError(
@@ -98,14 +94,6 @@ class LogOpener:
             )
         sequencer = Sequencer(index, files, publisher)
         return OpenedLog(instance=log, place=place, index=index, files=files, sequencer=sequencer)
-
-    def _database_of(self, place: LogPlace) -> LogDatabase:
-        if place.database:
-            raise ConfigError(f"nothing says how to reach {place.database}", file=self._places.path)
-        return self._database
-
-    def _files_of(self, place: LogPlace) -> TileStore:
-        return TileFolder(os.path.join(self._folder, place.tiles))
 
 
 def end(log: OpenedLog) -> None:

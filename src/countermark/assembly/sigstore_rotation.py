@@ -31,6 +31,11 @@ def rotate(settings: SigstoreSettings, clock: Clock, what: str, url: str) -> lis
         InputError: a server runs, or an address that will not do. ConfigError, StorageError, KeyAccessError: the
             folder cannot be used; nothing has changed.
     """
+    if what == "log" and settings.logs.witnesses and not url:
+        raise InputError(
+            "witnesses know a log by its host, and would take the new one for the old one gone wrong",
+            hint="give --url with a host of its own",
+        )
     data = os.path.dirname(settings.folder)
     with alone_on(data, "stop it first: it holds the keys in memory"), maintained(data):
         sigstore = Sigstore(settings, clock)

@@ -1,12 +1,13 @@
 """New keys for the services of a private Sigstore."""
 
+from countermark.cli import serve
 from countermark.core.errors import InputError
 from countermark.core.text import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     from countermark.cli.output import Output
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     class Program(Protocol):
         """What this command asks of the program."""
 
-        def rotate_sigstore(self, data: str, what: str, url: str) -> Sequence[str]:
+        def rotate_sigstore(
+            self, flags: Mapping[str, object], what: str, url: str
+        ) -> Sequence[str]:
             """Rotate in a server's folder; return what is to be told."""
             ...
 
@@ -40,6 +43,8 @@ docs/operations.md says when to rotate what."""
         default="",
         help="the server's folder (default: $XDG_DATA_HOME/countermark)",
     )
+    serve.master_key_argument(parser)
+    serve.log_arguments(parser)
     parser.add_argument(
         "--url",
         metavar="URL",
@@ -52,7 +57,7 @@ def rotate(args: "argparse.Namespace", program: "Program", out: "Output") -> int
     """Rotate a key, and say what holds from now on."""
     if args.url and args.what != "log":
         raise InputError("--url is for a log", hint="leave it away")
-    for line in program.rotate_sigstore(args.data, args.what, args.url):
+    for line in program.rotate_sigstore(vars(args), args.what, args.url):
         out.result(harmless(line))
     out.note("files that were exported are to be exported again")
     return 0

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
     from countermark.formats.strict_yaml import Item
 
-    Setting = str | bool | tuple[str, ...]
+    Setting = str | bool | int | tuple[str, ...]
 
 DEFAULT = "default"
 
-# Each key: what it may be (path, url, word, address, flag, texts) and what it means where nobody sets it.
+# Each key: what it may be (path, url, bucket, word, address, flag, count, texts), and what it means where nobody
+# sets it.
 KEYS: "dict[str, tuple[str, str]]" = {
     "policy": ("path", "the policy files, else content trust as docker has it"),
     "trustServer": ("url", "docker's choice, by the image's registry"),
@@ -33,6 +34,11 @@ KEYS: "dict[str, tuple[str, str]]" = {
     "serve.acceptSparse": ("flag", "false"),
     "serve.sigstore": ("flag", "false"),
     "serve.issuers": ("path", "our own issuer alone"),
+    "serve.logDatabaseFile": ("path", "log.db in the data folder"),
+    "serve.logBucket": ("bucket", "folders in the data folder"),
+    "serve.logBucketUrl": ("url", "AWS_ENDPOINT_URL_S3, else Amazon's"),
+    "serve.witnesses": ("texts", "nobody"),
+    "serve.witnessesNeeded": ("count", "all of them"),
 }
 
 
@@ -51,6 +57,11 @@ class Serve(Value):
     accept_sparse: bool = False
     sigstore: bool = False
     issuers: str = ""
+    log_database_file: str = ""
+    log_bucket: str = ""
+    log_bucket_url: str = ""
+    witnesses: tuple[str, ...] = ()
+    witnesses_needed: int | None = None
 
 
 class Config(Value):
@@ -92,9 +103,22 @@ class Source(Value):
         for key, value in self.settings:
             if key not in KEYS:
                 raise ConfigError(f"{self.origin}: there is no setting {key}")
-            kinds: dict[str, type] = {"flag": bool, "texts": tuple}
-            if not isinstance(value, kinds.get(KEYS[key][0], str)):
+            kinds: dict[str, type] = {"flag": bool, "texts": tuple, "count": int}
+            if type(value) is not kinds.get(KEYS[key][0], str):
                 raise ConfigError(f"{self.origin}: {key} cannot be {value!r}")
+
+
+def serve_flags(flags: "Mapping[str, object]") -> Source:
+    """What a command about a server was told, by its words: ``tls_name`` is ``serve.tlsNames``; others pass."""
+    fields = {_field(key): key for key in KEYS if key.startswith("serve.")}
+    fields |= {"tls_name": "serve.tlsNames", "witness": "serve.witnesses"}
+    fields["witnesses"] = "serve.witnessesNeeded"
+    settings = [
+        (fields[name], tuple(value) if isinstance(value, list) else value)
+        for name, value in flags.items()
+        if name in fields and (value or type(value) is int)
+    ]
+    return Source(origin="flags", settings=tuple(settings))  # type: ignore[arg-type]
 
 
 def merge(sources: "Iterable[Source]") -> Config:
@@ -150,6 +174,8 @@ def _read(key: str, item: "Item") -> "Setting":
     readers: Mapping[str, Callable[[Item], Setting]] = {
         "path": _path,
         "url": url,
+        "bucket": _bucket,
+        "count": lambda it: it.integer(0, 100),
         "word": lambda it: it.word(MOVED_TAG),
         "address": _address,
         "flag": lambda it: it.boolean(),
@@ -164,6 +190,13 @@ def _path(item: "Item") -> str:
         item.refuse("~ is not expanded here", "write the whole path, or one relative to this file")
     folder, slash, _ = item.file.rpartition("/")
     return path if path.startswith("/") else f"{folder}{slash}{path}"
+
+
+def _bucket(item: "Item") -> str:
+    text = item.text()
+    if not text.startswith("s3://"):
+        item.refuse(f"{text[:80]!r} is no bucket", "write s3://NAME or s3://NAME/PREFIX")
+    return text
 
 
 def _address(item: "Item") -> str:
@@ -189,4 +222,6 @@ def _value(config: Config, key: str) -> "Setting":
 def _shown(value: "Setting") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else ", ".join(value)
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return str(value)

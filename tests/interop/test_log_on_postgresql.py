@@ -13,8 +13,17 @@ from countermark.adapters.database import SqlTrustStore, migrate
 from countermark.adapters.log_index import SqlLogIndex
 from countermark.adapters.postgresql import PostgresDatabase
 from countermark.adapters.tile_folder import TileFolder
-from countermark.core.errors import Code, InputError, RefusedError, StorageError, UnavailableError
+from countermark.assembly.log_stores import DATABASE_VARIABLE, LogSettings
+from countermark.core.errors import (
+    Code,
+    ConfigError,
+    InputError,
+    RefusedError,
+    StorageError,
+    UnavailableError,
+)
 from countermark.core.ports import StoredFile
+from hosted_sigstore import HostedSigstore
 from interop.peers import PostgreSQL
 from interop.processes import MissingProgramError, free_port
 from logs import entry, opened, sequencer, whole
@@ -167,3 +176,35 @@ def test_the_trust_server_s_store(database: PostgresDatabase, url: str) -> None:
     assert two.delete("app", NOW)
     assert one.newest("app", "timestamp") is None
     other.close()
+
+
+def test_a_whole_sigstore_with_its_logs_here(server: PostgreSQL, url: str, tmp_path: Path) -> None:
+    """Its indexes are in the database, whose URL is in the environment alone; the rest is in the folder."""
+    box = HostedSigstore(tmp_path, logs=LogSettings(environment={DATABASE_VARIABLE: url}))
+    try:
+        box.start()
+        box.sign("one")
+        box.stop()
+        box.ok("sigstore", "rotate", "log", "--data", box.data, **{DATABASE_VARIABLE: url})
+        box.start()
+        for name in ("two", "three"):
+            box.sign(name)
+        for name in ("one", "two", "three"):
+            box.verify(name)
+        said = box.ok("log", "verify", box.data, **{DATABASE_VARIABLE: url})
+        assert "2 entries; entries, tiles, checkpoint and index are right" in said
+        place = url.replace("postgres@", "")
+        assert (box.own / "logs.json").read_text().count(f'"{place}"') == 3
+        box.stop()
+        # another database is not the log's, whatever is in it
+        name = "postgres"
+        other = f"{url.rpartition('/')[0]}/{name}"
+        box.more["logs"] = LogSettings(environment={DATABASE_VARIABLE: other})
+        with pytest.raises(ConfigError):
+            box.start()
+        box.stop()
+        box.more["logs"] = LogSettings()
+        with pytest.raises(ConfigError):
+            box.start()
+    finally:
+        box.end()

@@ -23,6 +23,11 @@ serve:
   acceptSparse: true
   sigstore: true
   issuers: issuers.yaml
+  logDatabaseFile: /run/secrets/log-database
+  logBucket: s3://our-tiles/team
+  logBucketUrl: https://minio.acme.test
+  witnesses: [w1+5d2f+AQ== https://w1.acme.test]
+  witnessesNeeded: 1
 """
 PATH = "/etc/countermark/config.yaml"
 
@@ -47,6 +52,11 @@ def test_a_whole_file() -> None:
             accept_sparse=True,
             sigstore=True,
             issuers="/etc/countermark/issuers.yaml",
+            log_database_file="/run/secrets/log-database",
+            log_bucket="s3://our-tiles/team",
+            log_bucket_url="https://minio.acme.test",
+            witnesses=("w1+5d2f+AQ== https://w1.acme.test",),
+            witnesses_needed=1,
         ),
         origins=tuple((key, PATH) for key in KEYS),
     )
@@ -72,6 +82,11 @@ def test_without_a_file_nothing_is_said() -> None:
         "serve.acceptSparse: false  (default)",
         "serve.sigstore: false  (default)",
         "serve.issuers: our own issuer alone  (default)",
+        "serve.logDatabaseFile: log.db in the data folder  (default)",
+        "serve.logBucket: folders in the data folder  (default)",
+        "serve.logBucketUrl: AWS_ENDPOINT_URL_S3, else Amazon's  (default)",
+        "serve.witnesses: nobody  (default)",
+        "serve.witnessesNeeded: all of them  (default)",
     ]
 
 

@@ -47,6 +47,27 @@ def translated(error: BaseException, place: str) -> CountermarkError:
     return StorageError(what)
 
 
+def _parsed(url: str) -> sa.URL:
+    try:
+        address = sa.engine.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise InputError("not the URL of a database") from None
+    if address.get_backend_name() != "postgresql":
+        raise InputError(f"not the URL of a PostgreSQL database: {address.get_backend_name()}")
+    return address
+
+
+def place_of(url: str) -> str:
+    """Where a database is, without who opens it and how: ``postgresql://HOST:PORT/NAME``.
+
+    Raises:
+        InputError: no such URL.
+    """
+    found = _parsed(url)
+    place = sa.URL.create("postgresql", host=found.host, port=found.port, database=found.database)
+    return place.render_as_string()
+
+
 class PostgresDatabase:
     """One database, read by many threads and written by one at a time, whoever of us it is.
 
@@ -64,13 +85,7 @@ class PostgresDatabase:
         Raises:
             InputError: no such URL, or psycopg is not installed. UnavailableError, StorageError: see ``translated``.
         """
-        try:
-            address = sa.engine.make_url(url)
-        except sa.exc.ArgumentError:
-            raise InputError("not the URL of a database") from None
-        if address.get_backend_name() != "postgresql":
-            raise InputError(f"not the URL of a PostgreSQL database: {address.get_backend_name()}")
-        address = address.set(drivername="postgresql+psycopg")
+        address = _parsed(url).set(drivername="postgresql+psycopg")
         self._place = address.set(password=None, query={}).render_as_string()
         milliseconds = int(busy_seconds * 1000)
         settings = {

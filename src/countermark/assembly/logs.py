@@ -7,6 +7,8 @@ from countermark.adapters.log_index import SqlLogIndex
 from countermark.adapters.log_over_http import LogOverHttp
 from countermark.adapters.sqlite import SqliteDatabase
 from countermark.adapters.tile_folder import TileFolder
+from countermark.assembly.log_places import DATABASE, TILES, LogPlace, LogPlaces
+from countermark.assembly.log_stores import LogSettings, LogStores
 from countermark.core import limits
 from countermark.core.errors import ConfigError, EvidenceError, InputError
 from countermark.core.ports_sigstore import LogIndex, TileReader
@@ -16,6 +18,8 @@ from countermark.formats.trusted_root import TrustedRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from countermark.adapters.http_client import HttpClient
 
 _TRUSTED_ROOT = "trusted_root.json"
@@ -34,16 +38,17 @@ class Logs:
 
     Args:
         client: HTTP, made when it is needed.
+        settings: says how logs that lie elsewhere than in a server's folder are reached.
     """
 
-    def __init__(self, client: "HttpClient") -> None:
-        self._client = client
-        self._databases: list[SqliteDatabase] = []
+    def __init__(self, client: "HttpClient", settings: "Callable[[], LogSettings]") -> None:
+        self._client, self._settings = client, settings
+        self._opened: list[SqliteDatabase | LogStores] = []
 
     def close(self) -> None:
-        """Let go of the databases of those that were opened."""
-        while self._databases:
-            self._databases.pop().close()
+        """Let go of what was opened."""
+        while self._opened:
+            self._opened.pop().close()
 
     def opened(self, place: str) -> OpenedLog:
         """Open a log at a URL, or in a folder: a server's data, the ``sigstore`` in it, or one of bare tiles.
@@ -66,11 +71,18 @@ class Logs:
 
     def _of_server(self, folder: str) -> OpenedLog:
         trusted = self.trusted_root(os.path.join(folder, _TRUSTED_ROOT))
-        database = SqliteDatabase(os.path.join(folder, "log.db"))
-        self._databases.append(database)
-        index = SqlLogIndex(database, trusted.logs[-1].origin) if trusted.logs else None
+        if not trusted.logs:
+            return OpenedLog(reader=TileFolder(os.path.join(folder, TILES)), trusted=trusted)
+        newest = trusted.logs[-1]
+        place = LogPlaces(folder).of(newest.log_id) or LogPlace(name=newest.origin)
+        stores = LogStores(folder, self._settings())
+        self._opened.append(stores)
+        stores.own = SqliteDatabase(os.path.join(folder, DATABASE))
+        self._opened.append(stores.own)
         return OpenedLog(
-            reader=TileFolder(os.path.join(folder, "tiles")), index=index, trusted=trusted
+            reader=stores.files(place),
+            index=SqlLogIndex(stores.database(place), place.name),
+            trusted=trusted,
         )
 
     def trusted_root(self, path: str) -> TrustedRoot:

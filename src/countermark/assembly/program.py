@@ -9,12 +9,13 @@ from countermark.core.reference import ImageReference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol, TypeVar
 
     from countermark.adapters.credentials import Logins
     from countermark.adapters.docker_config import CaFolders
     from countermark.adapters.http_client import HttpClient
+    from countermark.adapters.http_connection import Timeouts
     from countermark.adapters.identity_accounts import AccountFile
     from countermark.adapters.identity_issuer import IdentityIssuer
     from countermark.adapters.notary import NotaryServers
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from countermark.adapters.trust_folder import CachedMetadata, PrivateKeys
     from countermark.assembly.cosign import Cosign
     from countermark.assembly.files import Files
+    from countermark.assembly.log_stores import LogSettings
     from countermark.assembly.logs import Logs
     from countermark.assembly.server import Server
     from countermark.assembly.sigstore_files import InUse
@@ -56,6 +58,29 @@ _CERTIFICATE_FOLDERS = ("/etc/docker/certs.d", "/etc/containers/certs.d")
 def clock() -> datetime:
     """The time now, aware, UTC: the one place where it is read."""
     return datetime.now(UTC)
+
+
+def http_client(
+    environment: "Mapping[str, str]", timeouts: "Timeouts | None" = None
+) -> "HttpClient":
+    """A client of HTTP as an environment has it: proxies, CAs; ``timeouts`` may be others than the usual."""
+    from countermark.adapters.http_client import HttpClient
+    from countermark.adapters.http_connection import Timeouts
+    from countermark.adapters.http_proxy import Proxies
+    from countermark.adapters.http_tls import SystemRoots
+
+    get = environment.get
+    return HttpClient(
+        SystemRoots(
+            file=get("SSL_CERT_FILE", ""),
+            folders=tuple(f for f in get("SSL_CERT_DIR", "").split(os.pathsep) if f),
+        ),
+        Proxies(
+            https=get("HTTPS_PROXY") or get("https_proxy", ""),
+            no_proxy=get("NO_PROXY") or get("no_proxy", ""),
+        ),
+        timeouts=timeouts or Timeouts(),
+    )
 
 
 class Program:
@@ -246,26 +271,16 @@ class Program:
     @property
     def logs(self) -> "Logs":
         """Transparency logs, by URL or folder."""
+        from countermark.assembly.log_stores import settings_of
         from countermark.assembly.logs import Logs
 
-        return self._once("logs", lambda: Logs(self.http))
+        def settings() -> "LogSettings":
+            return settings_of(self.config.serve, self.environment)
+
+        return self._once("logs", lambda: Logs(self.http, settings))
 
     def _http(self) -> "HttpClient":
-        from countermark.adapters.http_client import HttpClient
-        from countermark.adapters.http_proxy import Proxies
-        from countermark.adapters.http_tls import SystemRoots
-
-        get = self.environment.get
-        return HttpClient(
-            SystemRoots(
-                file=get("SSL_CERT_FILE", ""),
-                folders=tuple(f for f in get("SSL_CERT_DIR", "").split(os.pathsep) if f),
-            ),
-            Proxies(
-                https=get("HTTPS_PROXY") or get("https_proxy", ""),
-                no_proxy=get("NO_PROXY") or get("no_proxy", ""),
-            ),
-        )
+        return http_client(self.environment)
 
     @property
     def logins(self) -> "Logins":
@@ -499,19 +514,14 @@ class Program:
     def server(self, flags: "Mapping[str, object]") -> "Server":
         """A registry and trust server, as the configuration and these flags have it."""
         from countermark.assembly.server import Server
-        from countermark.config import Source
 
-        words = {"tls_name": "tlsNames", "data": "data", "listen": "listen", "tls_cert": "tlsCert"}
-        words |= {"tls_key": "tlsKey", "master_key_file": "masterKeyFile", "htpasswd": "htpasswd"}
-        words |= {"require_login": "requireLogin", "allow_anonymous_write": "allowAnonymousWrite"}
-        words |= {"accept_sparse": "acceptSparse", "sigstore": "sigstore", "issuers": "issuers"}
-        settings = tuple(
-            (f"serve.{words[name]}", tuple(value) if isinstance(value, list) else value)
-            for name, value in flags.items()
-            if value and name in words
-        )
-        config = self.config_with((Source(origin="flags", settings=settings),))  # type: ignore[arg-type]
-        return Server(config, self.data_folder, clock)
+        return Server(self._serving(flags), self.data_folder, clock, self.environment)
+
+    def _serving(self, flags: "Mapping[str, object]") -> "Config":
+        """The configuration with the flags of a command about a server."""
+        from countermark.config import serve_flags
+
+        return self.config_with((serve_flags(flags),))
 
     # A private Sigstore -------------------------------------------------------------------------------
 
@@ -551,6 +561,17 @@ class Program:
         from countermark.assembly import sigstore_files
 
         return sigstore_files.use(self, self.server_data(data), replace=replace)
+
+    def rotate_sigstore(
+        self, flags: "Mapping[str, object]", what: str, url: str
+    ) -> "Sequence[str]":
+        """Give a service of the Sigstore in a server's folder a new key; say what holds from now on."""
+        from countermark.assembly import sigstore_files, sigstore_rotation
+
+        serve = self._serving(flags).serve
+        data = self.absolute(serve.data or self.data_folder)
+        settings = sigstore_files.settings(data, serve, self.environment)
+        return sigstore_rotation.rotate(settings, clock, what, url)
 
     @staticmethod
     def write_files(folder: str, files: "Mapping[str, bytes]") -> None:

@@ -16,10 +16,11 @@ from countermark.adapters.manifest_store import ManifestStore
 from countermark.adapters.registry_cleaning import clean_unfinished
 from countermark.adapters.server_keys import SealedKeys
 from countermark.adapters.sqlite import SqliteDatabase
+from countermark.assembly.data_folder import alone_on
 from countermark.assembly.server_tls import our_certificate
 from countermark.config import Config
 from countermark.core import limits
-from countermark.core.errors import ConfigError, InputError, UnavailableError
+from countermark.core.errors import ConfigError, InputError
 from countermark.core.ports import Clock
 from countermark.services.access import Access, check_start
 from countermark.services.notary import Notary
@@ -30,26 +31,33 @@ from countermark.services.registry.stores import Stores
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from countermark.assembly.sigstore import Sigstore
 
 DEFAULT_LISTEN = "127.0.0.1:5443"
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate names
-_LOCK_SECONDS = 0.5  # a second server on one folder is told at once
 
 
 class Server:
     """One server on one data folder; two processes never share one."""
 
-    def __init__(self, config: Config, default_data: str, clock: Clock) -> None:
-        """Take the configuration and check what can be checked before anything is made.
+    def __init__(
+        self,
+        config: Config,
+        default_data: str,
+        clock: Clock,
+        environment: "Mapping[str, str]",
+    ) -> None:
+        """Take the configuration, and check what can be checked before anything is made.
+
+        ``environment`` is where the secrets of stores elsewhere are looked for.
 
         Raises:
             InputError: an address that is none, or is open to everybody without being told so.
         """
         settings = config.serve
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._environment = settings, clock, environment
         self.data = os.path.abspath(settings.data or default_data)
         self.host, self.port = _address(settings.listen or DEFAULT_LISTEN)
         check_start(
@@ -69,17 +77,8 @@ class Server:
         """
         gc.enable()  # the command line turns it off for its short life
         storage.make_folder(self.data)
-        lock = storage.Lock(os.path.join(self.data, "serve.lock"), seconds=_LOCK_SECONDS)
-        try:
-            lock.__enter__()
-        except UnavailableError:
-            raise InputError(
-                f"another server runs on {self.data}", hint="stop it, or choose another --data"
-            ) from None
-        try:
+        with alone_on(self.data, "stop it, or choose another --data"):
             return self._run(ready)
-        finally:
-            lock.__exit__(None, None, None)
 
     def _run(self, ready: "Callable[[], None]") -> int:
         tls = self._tls()
@@ -112,6 +111,7 @@ class Server:
 
     def _sigstore(self) -> "Sigstore":
         """The private Sigstore, whose libraries nobody else loads."""
+        from countermark.assembly.log_stores import settings_of
         from countermark.assembly.sigstore import FOLDER, Sigstore, SigstoreSettings, base_url
 
         settings = self._settings
@@ -123,6 +123,7 @@ class Server:
                 url=base_url((settings.tls_names or (self.host,))[0], self.port),
                 issuers=settings.issuers,
                 htpasswd=self._users if settings.htpasswd else lambda: "",
+                logs=settings_of(settings, self._environment),
             ),
             self._clock,
         )

@@ -7,7 +7,6 @@ key.
 
 import os
 import secrets
-from datetime import datetime, timedelta
 
 from countermark.adapters import storage
 from countermark.adapters.certificate_entries import CertificateEntryTable
@@ -17,27 +16,33 @@ from countermark.adapters.http_connection import Timeouts
 from countermark.adapters.http_server import Route
 from countermark.adapters.identity_accounts import AccountFile
 from countermark.adapters.identity_issuer import FetchedDocuments
-from countermark.adapters.log_index import SqlLogIndex
 from countermark.adapters.service_keys import SealedFiles
 from countermark.adapters.sqlite import SqliteDatabase
-from countermark.adapters.tile_folder import TileFolder
 from countermark.adapters.tuf_files import TufFolder
+from countermark.assembly.log_places import DATABASE, LogPlace, LogPlaces
+from countermark.assembly.log_stores import LogSettings, LogStores
+from countermark.assembly.sigstore_logs import (
+    LogOpener,
+    OpenedLog,
+    end,
+    transparency_services,
+)
+from countermark.assembly.sigstore_trust import (
+    AUTHORITY,
+    CERTIFICATE_LOG,
+    LOG,
+    TIMESTAMPS,
+    Trust,
+    public_key_of,
+)
 from countermark.core import limits
-from countermark.core.errors import ConfigError, EvidenceError, InputError
+from countermark.core.errors import ConfigError, InputError
 from countermark.core.ports import Clock
+from countermark.core.ports_sigstore import CertificateEntries
 from countermark.core.value import Value
 from countermark.formats import trusted_root
-from countermark.formats.trusted_root import Authority, Instance, TrustedRoot
-from countermark.proofs import (
-    certificate_extensions,
-    checkpoints,
-    issuing,
-    signatures,
-    signing_keys,
-    spki,
-    timestamp_issuing,
-    x509,
-)
+from countermark.formats.trusted_root import Instance
+from countermark.proofs import issuing, timestamp_issuing, x509
 from countermark.proofs.signing_keys import LocalKey
 from countermark.services import sigstore_parts
 from countermark.services.certificate_authority import CertificateAuthority
@@ -49,40 +54,22 @@ from countermark.services.identity_tokens import issuer_file
 from countermark.services.identity_tokens.checks import TokenChecks
 from countermark.services.identity_tokens.issuer_keys import IssuerKeys
 from countermark.services.identity_tokens.issuers import Issuers
-from countermark.services.log_publishing import Publisher
-from countermark.services.log_sequencer import Sequencer
+from countermark.services.log_certificates import LoggedCertificates
 from countermark.services.log_witnesses import Witnesses
 from countermark.services.timestamp_authority import PATH as TIMESTAMP_PATH
 from countermark.services.timestamp_authority import TimestampAuthority
-from countermark.services.transparency_log import Shard, TransparencyLog
 from countermark.services.trust_root import TrustRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
-    from countermark.core.ports import Request, Response
-
-    class _Service(Protocol):
-        """What each service is to the server."""
-
-        def serves(self, path: str) -> bool: ...
-
-        def answer(self, request: Request) -> Response: ...
+    from countermark.assembly.sigstore_logs import Service
 
 
 FOLDER = "sigstore"
 _ISSUER_PATH = "/identity"
 _TUF_PATH = "/tuf/"
-_AUTHORITY, _CERTIFICATE_LOG, _LOG, _TIMESTAMPS = (
-    "authority",
-    "certificate-log",
-    "log",
-    "timestamps",
-)
-_EARLY = timedelta(minutes=5)  # clients' clocks may be behind ours
-_LIFE = timedelta(days=3650)
 _ISSUER_TIMEOUTS = Timeouts(connect=5.0, read=5.0, answer=10.0)  # a stranger's request waits for it
 
 
@@ -95,6 +82,7 @@ class SigstoreSettings(Value):
         url: how clients reach it, as ``https://sigstore.example.com``.
         issuers: file of the OpenID issuers that are believed besides its own, "" for none.
         htpasswd: gives the text of a file of users who may sign in besides the accounts kept here.
+        logs: where new logs begin, how those elsewhere are reached, and who witnesses them.
     """
 
     folder: str
@@ -103,6 +91,7 @@ class SigstoreSettings(Value):
     url: str
     issuers: str = ""
     htpasswd: "Callable[[], str]" = lambda: ""
+    logs: LogSettings = LogSettings()
 
 
 class Sigstore:
@@ -119,106 +108,27 @@ class Sigstore:
         self.keys = SealedFiles(
             os.path.join(settings.folder, "keys"), settings.master_key, make=settings.make_master
         )
-        self._root = self._trusted_root()
-        self._database = SqliteDatabase(os.path.join(settings.folder, "log.db"))
+        self._stores = LogStores(settings.folder, settings.logs)
+        self.places = LogPlaces(settings.folder, self._stores.home())
+        self.trust = Trust(settings.folder, settings.url, self.keys, self.places, clock)
+        self._database = SqliteDatabase(os.path.join(settings.folder, DATABASE))
         migrate(self._database)
+        self._witnesses = self._stores.witnesses(clock)
+        self._stores.own = self._database
+        self._logs = LogOpener(self._stores, self.places, clock)
         self.checks: dict[str, Callable[[], None]] = {}
         storage.write(
             os.path.join(settings.folder, "url"), f"{settings.url}\n".encode(), mode=0o644
         )
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the databases and of the witnesses."""
+        self._witnesses.close()
+        self._stores.close()
         self._database.close()
-
-    # What is believed -----------------------------------------------------------------------------------
 
     def _path(self, name: str) -> str:
         return os.path.join(self._settings.folder, name)
-
-    def _trusted_root(self) -> TrustedRoot:
-        path = self._path(sigstore_parts.TRUSTED_ROOT)
-        content = storage.read(path, limits.TRUSTED_ROOT_BYTES)
-        if content is None:
-            made = self._first_root(self._clock())
-            storage.write(path, made.encode(), mode=0o644)
-            return made
-        try:
-            return trusted_root.parse(content)
-        except EvidenceError as error:
-            raise ConfigError(str(error), file=path) from None
-
-    def _first_root(self, now: datetime) -> TrustedRoot:
-        """Make the keys that are missing, and certificates for them."""
-        start = (now - _EARLY).replace(microsecond=0)
-        name = trusted_root.host_of(self._settings.url)
-        base = self._settings.url
-        log, certificate_log = self._key(_LOG, "ed25519"), self._key(_CERTIFICATE_LOG)
-        log_key = spki.parse(log.public_der)
-        stamps = timestamp_issuing.issue_chain(
-            self._key(_TIMESTAMPS), name, f"{name[:40]} timestamps", now
-        )
-        return TrustedRoot(
-            logs=(
-                Instance(
-                    base_url=base,
-                    key=log.public_der,
-                    key_details="PKIX_ED25519",
-                    log_id=checkpoints.key_id(name, log_key),
-                    start=start,
-                ),
-            ),
-            authorities=(
-                Authority(
-                    organization=name,
-                    common_name=f"{name[:40]} signers",
-                    uri=base,
-                    certificates=self._authority(name, start),
-                    start=start,
-                ),
-            ),
-            ct_logs=(
-                Instance(
-                    base_url=base,
-                    key=certificate_log.public_der,
-                    key_details=signatures.key_details(spki.parse(certificate_log.public_der)),
-                    log_id=checkpoints.key_id("", spki.parse(certificate_log.public_der)),
-                    start=start,
-                ),
-            ),
-            timestamp_authorities=(
-                Authority(
-                    organization=name,
-                    common_name=f"{name[:40]} timestamps",
-                    uri=base + TIMESTAMP_PATH,
-                    certificates=stamps,
-                    start=start,
-                ),
-            ),
-        )
-
-    def _authority(self, name: str, start: datetime) -> tuple[bytes, ...]:
-        """Certify the authority's key under a root whose own key nobody keeps: nothing more comes of it."""
-        end = start + _LIFE
-        root_key = signing_keys.generate("ecdsa-p384")
-        root = issuing.make_root(root_key, issuing.subject(name, f"{name[:40]} root"), start, end)
-        between = issuing.make_intermediate(
-            issuing.Signer(root, root_key),
-            spki.parse(self._key(_AUTHORITY).public_der),
-            issuing.subject(name, f"{name[:40]} signers"),
-            start,
-            end,
-            certificate_extensions.CODE_SIGNING,
-        )
-        return between.der, root.der
-
-    def _key(self, name: str, algorithm: str = "ecdsa-p256") -> LocalKey:
-        private = self.keys.get(name)
-        if private is None:
-            made = signing_keys.generate(algorithm)
-            self.keys.put(name, made.to_pkcs8())
-            return made
-        return signing_keys.from_pkcs8(private)
 
     # The services ---------------------------------------------------------------------------------------
 
@@ -229,37 +139,54 @@ class Sigstore:
             ConfigError: the file of issuers is wrong. StorageError, KeyAccessError: what is kept cannot be used.
         """
         identity = self._identity_provider()
-        tokens = self._tokens(identity)
-        certificate_log = self._certificate_log()
-        authority = self._certificate_authority(tokens, certificate_log)
-        log = self._log()
-        self.checks["transparency log"] = log.check
-        stamps = self._timestamp_authority()
-        tuf = self.trust_root()
-        tuf.publish(sigstore_parts.targets(self.parts(), self._clock()))
-        tuf.refresh()
-        services: dict[str, _Service] = {
-            "identity": identity,
-            "authority": authority,
-            "certificate-log": certificate_log,
-            "log": log,
-            "timestamps": stamps,
-            "trust-root": tuf,
+        certificate_logs, logs = self._open_certificate_logs(), self._open_logs()
+        authority = self._certificate_authority(self._tokens(identity), certificate_logs[-1])
+        stamps, tuf = self._timestamp_authority(), self.trust_root()
+        self.publish()
+        services: dict[str, list[Service]] = {
+            "identity": [identity],
+            "authority": [authority],
+            "certificate-log": list(certificate_logs),
+            "log": transparency_services(logs),
+            "timestamps": [stamps],
+            "trust-root": [tuf],
         }
         return tuple(
             Route(name=name, serves=service.serves, handler=service.answer)
-            for name, service in services.items()
+            for name, same in services.items()
+            for service in same
         )
+
+    def settle(self) -> None:
+        """Finish what a rotation began: former logs are frozen, and the TUF repository hands out what is believed.
+
+        Raises:
+            As ``routes``.
+        """
+        self._open_certificate_logs()
+        self._open_logs()
+        self.publish()
+
+    def publish(self) -> None:
+        """Hand out what is believed now.
+
+        Raises:
+            StorageError, KeyAccessError: it cannot be signed, or not be written.
+        """
+        tuf = self.trust_root()
+        tuf.publish(sigstore_parts.targets(self.parts(), self._clock()))
+        tuf.refresh()
 
     def parts(self) -> sigstore_parts.Parts:
         """What its clients are told."""
         base = self._settings.url
+        place = self._logs.place(self.trust.root.logs[-1])
         return sigstore_parts.Parts(
             operator=trusted_root.host_of(base),
-            trusted=self._root,
+            trusted=self.trust.root,
             authority_url=base,
             issuer_url=self.issuer_url,
-            log_url=base,
+            log_url=place.url or base + place.path,
             timestamp_url=base + TIMESTAMP_PATH,
         )
 
@@ -292,16 +219,59 @@ class Sigstore:
         keys = IssuerKeys(documents, {self.issuer_url: identity.key_set})
         return TokenChecks(issuers.and_also(identity.believed()), keys, identity.withdrawn)
 
-    def _certificate_log(self) -> CertificateLogServer:
-        roots = [each.certificates[-1] for each in self._root.authorities]
-        entries = CertificateEntryTable(self._database)
-        return CertificateLogServer(self._key(_CERTIFICATE_LOG), entries, roots, self._clock)
+    def _open_certificate_logs(self) -> list[CertificateLogServer]:
+        """The certificate logs, the oldest first: the last one takes certificates."""
+        root = self.trust.root
+        chains = [each.certificates[-1] for each in root.authorities]
+        found = []
+        for log in root.ct_logs:
+            key, is_closed = self.trust.key(CERTIFICATE_LOG, log.key), log is not root.ct_logs[-1]
+            place = self.places.of(log.log_id)
+            entries = self._certificate_entries(log, place, key, is_closed=is_closed)
+            path = place.path if place else ""
+            server = CertificateLogServer(
+                key, entries, chains, self._clock, path, is_closed=is_closed
+            )
+            found.append(server)
+        return found
+
+    def _certificate_entries(
+        self, log: Instance, place: LogPlace | None, key: LocalKey, *, is_closed: bool
+    ) -> CertificateEntries:
+        if not is_closed:
+            self.places.check_home(log.log_id, "certificate log")
+        if place is None:  # of an earlier version of the program
+            return CertificateEntryTable(self._database)
+        nobody = Witnesses((), 0, self._clock)  # they know logs by the names of hosts
+        opened = self._logs.opened(log, place, place.name, key, nobody)
+        self._take_up(opened, "certificate log", is_closed=is_closed)
+        return LoggedCertificates(opened.sequencer, opened.index, opened.files)
+
+    def _open_logs(self) -> list[OpenedLog]:
+        """The transparency logs, the oldest first: the last one takes entries."""
+        found = []
+        logs = self.trust.root.logs
+        self.places.check_home(logs[-1].log_id, "transparency log")
+        for log in logs:
+            key, place = self.trust.key(LOG, log.key), self._logs.place(log)
+            opened = self._logs.opened(log, place, log.origin, key, self._witnesses)
+            self._take_up(opened, "transparency log", is_closed=log is not logs[-1])
+            found.append(opened)
+        return found
+
+    def _take_up(self, log: OpenedLog, name: str, *, is_closed: bool) -> None:
+        if is_closed:
+            end(log)
+        else:
+            log.sequencer.open()
+            self.checks[name] = log.sequencer.check
 
     def _certificate_authority(
         self, tokens: TokenChecks, log: CertificateLogServer
     ) -> CertificateAuthority:
-        *former, newest = self._root.authorities
-        signer = issuing.Signer(x509.parse(newest.certificates[0]), self._key(_AUTHORITY))
+        *former, newest = self.trust.root.authorities
+        key = self.trust.key(AUTHORITY, public_key_of(newest))
+        signer = issuing.Signer(x509.parse(newest.certificates[0]), key)
         return CertificateAuthority(
             issuing.LeafIssuer(signer),
             newest.certificates,
@@ -311,25 +281,11 @@ class Sigstore:
             [each.certificates for each in former],
         )
 
-    def _log(self) -> TransparencyLog:
-        newest = self._root.logs[-1]
-        store = TileFolder(self._path("tiles"))
-        witnesses = Witnesses((), 0, self._clock)
-        publisher = Publisher(newest.origin, [self._key(_LOG)], store, witnesses, self._clock)
-        if publisher.log_id != newest.log_id:
-            raise ConfigError(
-                "the log's key is not the one that the trusted root names",
-                file=self._path(sigstore_parts.TRUSTED_ROOT),
-            )
-        index = SqlLogIndex(self._database, newest.origin)
-        sequencer = Sequencer(index, store, publisher)
-        sequencer.open()
-        return TransparencyLog([Shard(origin=newest.origin, sequencer=sequencer, files=store)])
-
     def _timestamp_authority(self) -> TimestampAuthority:
-        certificates = self._root.timestamp_authorities[-1].certificates
-        stamper = timestamp_issuing.Stamper(self._key(_TIMESTAMPS), certificates)
-        return TimestampAuthority(stamper, certificates, self._clock)
+        newest = self.trust.root.timestamp_authorities[-1]
+        key = self.trust.key(TIMESTAMPS, public_key_of(newest))
+        stamper = timestamp_issuing.Stamper(key, newest.certificates)
+        return TimestampAuthority(stamper, newest.certificates, self._clock)
 
     # What people are told -------------------------------------------------------------------------------
 

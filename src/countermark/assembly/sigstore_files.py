@@ -6,7 +6,8 @@ from countermark.adapters import storage
 from countermark.adapters.identity_accounts import AccountFile
 from countermark.adapters.service_keys import SealedFiles
 from countermark.adapters.tuf_files import TufFolder
-from countermark.assembly.sigstore import FOLDER, accounts_path
+from countermark.assembly.log_stores import settings_of
+from countermark.assembly.sigstore import FOLDER, SigstoreSettings, accounts_path
 from countermark.core import limits
 from countermark.core.errors import Code, InputError
 from countermark.core.value import Value
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from countermark.adapters.identity_issuer import IdentityIssuer
     from countermark.assembly.program import Program
+    from countermark.config import Serve
 
 
 def accounts(data: str) -> AccountFile:
@@ -28,7 +30,7 @@ def accounts(data: str) -> AccountFile:
     return AccountFile(path)
 
 
-def _url(data: str) -> str:
+def url_of(data: str) -> str:
     """How the Sigstore in a server's folder is reached.
 
     Raises:
@@ -42,6 +44,21 @@ def _url(data: str) -> str:
     return content.decode("utf-8", "replace").strip()
 
 
+def settings(data: str, serve: "Serve", environment: "Mapping[str, str]") -> SigstoreSettings:
+    """How the Sigstore in a server's folder was last started, as far as a command needs it.
+
+    Raises:
+        InputError: there is none.
+    """
+    return SigstoreSettings(
+        folder=os.path.join(data, FOLDER),
+        master_key=serve.master_key_file or os.path.join(data, "master.key"),
+        make_master=False,
+        url=url_of(data),
+        logs=settings_of(serve, environment),
+    )
+
+
 def issuer(program: "Program", url: str, ca: str, data: str) -> "IdentityIssuer":
     """The issuer at an address, or the one of a server's folder.
 
@@ -53,7 +70,7 @@ def issuer(program: "Program", url: str, ca: str, data: str) -> "IdentityIssuer"
     from countermark.adapters.identity_issuer import IdentityIssuer
 
     if not url:
-        url = f"{_url(data)}/identity"
+        url = f"{url_of(data)}/identity"
         own = _own_ca(data)
         ca = ca or (own if os.path.exists(own) else "")
     found = program.certificate_folders.tls_for(Url.parse(url).authority)
@@ -94,7 +111,7 @@ def use(program: "Program", data: str, *, replace: bool) -> InUse:
     from countermark.adapters.http_tls import HostTls
     from countermark.adapters.http_url import Url
 
-    url = _url(data)
+    url = url_of(data)
     host = Url.parse(url).authority
     root = storage.read(os.path.join(data, FOLDER, "tuf", "root.json"), limits.TUF_FILE_BYTES)
     if not root:
@@ -143,7 +160,7 @@ def exported(data: str, master_key: str) -> "Mapping[str, bytes]":
     """
     from countermark.assembly.program import clock
 
-    _url(data)
+    url_of(data)
     folder = os.path.join(data, FOLDER)
     keys = SealedFiles(os.path.join(folder, "keys"), master_key, make=False)
     tuf = TrustRoot(TufFolder(os.path.join(folder, "tuf")), keys, clock)

@@ -120,6 +120,7 @@ COMMANDS: tuple[Command, ...] = (
         "export",
         "write what hosts without network need to trust and to sign",
     ),
+    _command("sigstore rotate", "sigstore_rotate", "rotate", "give one of its services a new key"),
     _command("log verify", "log", "verify", "check the whole of a transparency log"),
     _command("log search", "log", "search", "look for a key, an identity or a digest in a log"),
     _command("log monitor", "log", "monitor", "say what a log has got since it was last asked"),

@@ -18,6 +18,63 @@ EXAMPLES = """examples:
 clients need nothing but the CA that it makes: the places are printed at the start."""
 
 
+_OF_SIGSTORE = (
+    "issuers",
+    "log_database_file",
+    "log_bucket",
+    "log_bucket_url",
+    "witness",
+    "witnesses",
+)
+
+
+def master_key_argument(parser: "argparse.ArgumentParser") -> None:
+    """The word for the file of the master key."""
+    parser.add_argument(
+        "--master-key-file",
+        metavar="FILE",
+        default="",
+        help="key that encrypts server-held keys (default: DIR/master.key)",
+    )
+
+
+def log_arguments(parser: "argparse.ArgumentParser") -> None:
+    """The words that say where a Sigstore's logs lie, and who witnesses them."""
+    add = parser.add_argument
+    add(
+        "--log-database-file",
+        metavar="FILE",
+        default="",
+        help="file with the URL of a PostgreSQL database for the logs' index (or set COUNTERMARK_LOG_DATABASE)",
+    )
+    add(
+        "--log-bucket",
+        metavar="s3://NAME/PREFIX",
+        default="",
+        help="bucket for the logs' tiles; its keys come from where AWS has them",
+    )
+    add(
+        "--log-bucket-url",
+        metavar="URL",
+        default="",
+        help="where the bucket is (default: AWS_ENDPOINT_URL_S3, else Amazon's)",
+    )
+    add(
+        "--witness",
+        metavar='"KEY URL"',
+        action="append",
+        default=[],
+        help="a witness that cosigns the log's checkpoints: its verifier key and its address; may repeat",
+    )
+    add(
+        "--witnesses",
+        metavar="N",
+        type=int,
+        default=None,
+        help="how many must have cosigned before a checkpoint is shown (default: all)",
+    )
+
+
 def serve_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``serve``."""
     parser.epilog = EXAMPLES
@@ -48,12 +105,7 @@ def serve_arguments(parser: "argparse.ArgumentParser") -> None:
         default=[],
         help="a name for our own certificate; may repeat",
     )
-    add(
-        "--master-key-file",
-        metavar="FILE",
-        default="",
-        help="key that encrypts server-held keys (default: DIR/master.key)",
-    )
+    master_key_argument(parser)
     add(
         "--htpasswd",
         metavar="FILE",
@@ -77,6 +129,7 @@ def serve_arguments(parser: "argparse.ArgumentParser") -> None:
         default="",
         help="OpenID issuers whose identities are certified, in Fulcio's words (with --sigstore)",
     )
+    log_arguments(parser)
     add(
         "--allow-anonymous-write",
         action="store_true",
@@ -90,8 +143,9 @@ def serve(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
         raise InputError(
             "--tls-cert and --tls-key go together", hint="give both, or neither for our own CA"
         )
-    if args.issuers and not args.sigstore:
-        raise InputError("--issuers is for a Sigstore", hint="add --sigstore")
+    for word in _OF_SIGSTORE:
+        if getattr(args, word) not in ("", [], None) and not args.sigstore:
+            raise InputError(f"--{word.replace('_', '-')} is for a Sigstore", hint="add --sigstore")
     if args.require_login and not args.htpasswd:
         raise InputError("--require-login needs users", hint="add --htpasswd FILE")
     server = program.server(vars(args))

@@ -28,6 +28,7 @@ from countermark.formats.go_text import to_base64
 from countermark.proofs import certificate_entries, scts, spki, x509
 from countermark.proofs.certificate_entries import Entry
 from countermark.services.certificate_tree import CertificateTree
+from countermark.services.log_certificates import LoggedCertificates
 
 _JSON = ("Content-Type", "application/json")
 _TEXT = ("Content-Type", "text/plain; charset=utf-8")
@@ -40,10 +41,11 @@ class CertificateLogServer:
 
     Args:
         key: signs promises and tree heads; on P-256.
-        entries: where the entries lie.
+        entries: where the entries lie; those in a log of ours are a tree already, for others one is made in memory.
         roots: certificates (DER) to which what is sent must lead.
         clock: the time.
         prefix: what stands before ``/ct/v1/`` in its paths.
+        is_closed: another has taken its place: it shows what it has, and takes nothing.
     """
 
     def __init__(
@@ -53,11 +55,16 @@ class CertificateLogServer:
         roots: Sequence[bytes],
         clock: Clock,
         prefix: str = "",
+        *,
+        is_closed: bool = False,
     ) -> None:
         self._key, self._entries, self._clock = key, entries, clock
         self._kind = spki.parse(key.public_der).kind
         self._roots = [x509.parse(each) for each in roots]
-        self._tree = CertificateTree(entries)
+        self._tree: CertificateTree | LoggedCertificates = (
+            entries if isinstance(entries, LoggedCertificates) else CertificateTree(entries)
+        )
+        self._is_closed = is_closed
         self._lock = threading.Lock()
         self._head: tuple[int, int, bytes] = (-1, 0, b"")
         self._gets: Mapping[str, Callable[[_Query], object]] = {
@@ -111,6 +118,8 @@ class CertificateLogServer:
         return Response(status=200, headers=(_JSON,), body=strict_json.compact(found))
 
     def _add_chain(self, request: Request, *, poisoned: bool) -> object:
+        if self._is_closed:
+            raise InputError("the log takes nothing any more; another has taken its place")
         chain = _chain(request.body.read(limits.CERTIFICATE_CHAIN_BYTES))
         entry = certificate_entries.of_chain(chain, self._roots, poisoned=poisoned)
         sct = self._promised(entry, self._clock())

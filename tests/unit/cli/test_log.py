@@ -14,6 +14,7 @@ import pytest
 import log_requests
 from countermark.adapters.http_client import HttpClient
 from countermark.assembly.files import Files
+from countermark.assembly.log_stores import LogSettings
 from countermark.assembly.logs import Logs
 from countermark.cli import log
 from countermark.cli.output import Output
@@ -81,7 +82,7 @@ def run(name: str, *words: str | Path) -> Done:
     args = parser.parse_args([str(word) for word in words])
     out, err = io.StringIO(), io.StringIO()
     client = HttpClient()
-    program = SimpleNamespace(logs=Logs(client), files=Files())
+    program = SimpleNamespace(logs=Logs(client, LogSettings), files=Files())
     command: Callable[..., int] = getattr(log, name)
     try:
         status = command(args, program, Output(out, err))

@@ -1,9 +1,9 @@
-"""``sign`` and ``attest``: what people are told meanwhile."""
+"""What signing is told by flags, and what people are told meanwhile."""
 
 import io
 
 from countermark.cli.output import Output
-from countermark.cli.sign import teller
+from countermark.cli.signing_flags import teller
 
 
 def test_each_line_that_is_told_is_a_line() -> None:

@@ -25,6 +25,7 @@ sys.exit(story.table())
 """
 
 
+@pytest.mark.timeout(300)  # some hundred commands
 def test_both_stories(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, DEMO / "demo.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,

@@ -67,7 +67,9 @@ def tree(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     manifests = [subject, *program.cosign.children(access, subject)]
     place = program.cosign.signatures_place(subject.repository)
     registry = program.cosign.registry(access)
-    found = [(each, beside.listed(registry, place, each.digest)) for each in manifests]
+    found = [
+        (each, sorted(beside.listed(registry, place, each.digest), key=_rank)) for each in manifests
+    ]
     if args.output == "json":
         out.document(_document(reference, subject, found))
         return 0
@@ -78,6 +80,12 @@ def tree(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
             arm = "└──" if number == len(attached) else "├──"
             out.result(f"  {arm} {_line(one)}")
     return 0
+
+
+def _rank(each: "Attached") -> tuple[bool, bool, str]:
+    """Where it stands: as registries list by digest, signatures would stand anywhere among attestations."""
+    is_other = each.kind == beside.REFERRER
+    return is_other, each.predicate_type not in ("", SIGN_PREDICATE), each.says
 
 
 def _line(each: "Attached") -> str:
@@ -93,7 +101,7 @@ def _line(each: "Attached") -> str:
 def _document(
     reference: ImageReference,
     subject: "Subject",
-    found: "list[tuple[Subject, tuple[Attached, ...]]]",
+    found: "list[tuple[Subject, list[Attached]]]",
 ) -> "dict[str, Any]":
     return {
         "version": 1,

@@ -173,5 +173,7 @@ POLICY_WAYS = (
     20_000  # choices of signers that can fulfil one requirement; the decision may try each
 )
 YAML_DEPTH = 32  # the policy language needs 8
+KUBERNETES_BYTES = 16 * MIB  # of a file of manifests; the API server takes 3 MiB each
+KUBERNETES_DEPTH = 100  # custom resources nest deeply, their definitions more
 LAST_GOOD_SECONDS = 30 * 24 * 3600.0  # the longest that a last good answer may count
 CLAIM_MEMORY_BYTES = 256 * KIB  # what is remembered of one signer about one image

@@ -10,7 +10,7 @@ from countermark.core.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any, NoReturn
 
     Content = None | bool | int | str | list["Item"] | dict[str, "Item"]
@@ -96,16 +96,34 @@ def parse(content: bytes, file: str) -> Item:
     Raises:
         ConfigError: not such YAML, or past a limit; with file and line.
     """
-    if len(content) > limits.POLICY_BYTES:
-        raise ConfigError(
-            f"{len(content)} bytes, at most {limits.POLICY_BYTES} are allowed", file=file
-        )
+    found = _read(content, file, limits.POLICY_BYTES, limits.YAML_DEPTH)
+    if not found:
+        raise ConfigError("the file is empty", file=file)
+    if len(found) > 1:
+        raise ConfigError("a second document begins here", file=file, line=found[1][0])
+    return found[0][1]
+
+
+def parse_all(content: bytes, file: str) -> list[Item]:
+    """Read all documents of a file, as manifests of Kubernetes have them.
+
+    Raises:
+        ConfigError: as ``parse``.
+    """
+    found = _read(content, file, limits.KUBERNETES_BYTES, limits.KUBERNETES_DEPTH)
+    return [item for _, item in found]
+
+
+def _read(content: bytes, file: str, most: int, depth: int) -> list[tuple[int, Item]]:
+    """The documents, each with the line where it begins."""
+    if len(content) > most:
+        raise ConfigError(f"{len(content)} bytes, at most {most} are allowed", file=file)
     import yaml  # noqa: PLC0415 - 30 ms, only where there is a file
 
     try:
         text = content.decode("utf-8")
         events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return _Builder(file).build(events)
+        return list(_Builder(file, depth).documents(events))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError("not UTF-8", file=file, line=line) from None
@@ -121,24 +139,18 @@ def parse(content: bytes, file: str) -> Item:
 
 
 class _Builder:
-    """Turns the parser's events into items; recursive within YAML_DEPTH."""
+    """Turns the parser's events into items; recursive within the depth that is given."""
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    def __init__(self, file: str, depth: int) -> None:
+        self._file, self._depth = file, depth
         self._events: Any = iter(())
 
-    def build(self, events: "Any") -> Item:
+    def documents(self, events: "Any") -> "Iterator[tuple[int, Item]]":
         self._events = iter(events)
         next(self._events)  # the stream's start
-        if type(next(self._events)).__name__ == "StreamEndEvent":
-            raise ConfigError("the file is empty", file=self._file)
-        item = self._item(next(self._events), "", 0)
-        next(self._events)  # the document's end
-        further = next(self._events)
-        if type(further).__name__ != "StreamEndEvent":
-            line = further.start_mark.line + 1
-            raise ConfigError("a second document begins here", file=self._file, line=line)
-        return item
+        while type(start := next(self._events)).__name__ != "StreamEndEvent":
+            yield start.start_mark.line + 1, self._item(next(self._events), "", 0)
+            next(self._events)  # the document's end
 
     def _item(self, event: "Any", path: str, depth: int) -> Item:
         item = Item(None, self._file, event.start_mark.line + 1, path)
@@ -147,8 +159,8 @@ class _Builder:
             item.refuse("anchors and aliases are not taken", _QUOTES)
         if event.tag is not None:
             item.refuse(f"tags are not taken: {event.tag[:80]}")
-        if depth > limits.YAML_DEPTH:
-            item.refuse(f"nested deeper than {limits.YAML_DEPTH} levels")
+        if depth > self._depth:
+            item.refuse(f"nested deeper than {self._depth} levels")
         if kind == "ScalarEvent":
             item.content = _plain(event.value, item) if event.implicit[0] else event.value
         elif kind == "SequenceStartEvent":

@@ -91,6 +91,20 @@ COMMANDS = (
         "IMAGE...",
         _SOME,
     ),
+    _command(
+        "manifest verify",
+        "files_with_images.manifest",
+        "verifying.MANIFEST_VERIFY",
+        "verify the images in manifests of Kubernetes",
+        "FILE",
+    ),
+    _command(
+        "dockerfile verify",
+        "files_with_images.dockerfile",
+        "verifying.DOCKERFILE_VERIFY",
+        "verify the images in a Dockerfile",
+        "FILE",
+    ),
     _command("sign-blob", "blobs.sign", "signing.SIGN_BLOB", "sign files", "FILE...", _SOME),
     _command(
         "attest-blob",

@@ -20,7 +20,7 @@ from playing import Play, both
             ("bundle", "nosuch", "more"),
             'unknown command "nosuch" for "cosign bundle"\nRun \'cosign bundle --help\' for usage.',
         ),
-        (("dockerfile", "verify", "x"), 'countermark does not have "cosign dockerfile"'),
+        (("piv-tool", "reset"), 'countermark does not have "cosign piv-tool"'),
         (("--verbose", "completion", "bash"), 'countermark does not have "cosign completion"'),
         (("public-key", "--nosuch"), "unknown flag: --nosuch"),
         (("login",), "accepts 1 arg(s), received 0"),

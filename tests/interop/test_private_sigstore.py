@@ -163,6 +163,22 @@ def test_clients_begin_with_the_trust_root(box: Box, cosign: Cosign, image: Imag
     box.python("--instance", mirror, "trust-instance", root).ok()
 
 
+def test_what_we_use_cosign_uses(box: Box, cosign: Cosign, image: Image) -> None:
+    assert box.issuer in box.ours("sigstore", "use", "--data", box.server.data).ok().out
+    token = box.token()
+    environment = box.environment() | {
+        "TUF_ROOT": str(box.folder / ".sigstore" / "root"), "TUF_MIRROR": "",
+    }  # fmt: skip
+    box.ours("sign", "--identity-token", token, "-a", "by=ours", image.reference).ok()
+    words = ("sign", "-y", "--identity-token", token, "-a", "by=cosign", image.reference)
+    cosign(*words, environment=environment).ok()
+    for by in ("ours", "cosign"):
+        check = ("verify", *box.identity, "-a", f"by={by}", image.reference)
+        cosign(*check, environment=environment).ok()
+        who = ("--identity", ALICE, "--issuer", box.issuer, "-a", f"by={by}")
+        assert "allowed" in box.ours("verify", *who, image.reference).ok().out
+
+
 @pytest.mark.parametrize(
     ("token", "status"),
     [("eyJhbGciOiJub25lIn0.e30.", 1), ("a.b.c", 1)],

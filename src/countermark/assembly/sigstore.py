@@ -298,8 +298,8 @@ class Sigstore:
         )
         return [
             f"a private Sigstore at {base}: certificates, log, timestamps, identities",
+            f"  countermark sigstore use --data {data}   lets you sign and verify with it",
             f"  countermark sigstore user add you@example.com --data {data}   makes an account",
-            f"  countermark sigstore use --data {data}   lets countermark sign and verify with it",
             f"  {trust}cosign initialize --mirror {tuf} --root {root}",
             f"  {python}sigstore --instance {tuf} trust-instance {root}",
             *([f"  NODE_EXTRA_CA_CERTS={ca}   for sigstore-js"] if ca else []),

@@ -30,7 +30,7 @@ _ABSENT, _OURS, _FOREIGN = "not installed", "installed", "not ours"
 EXAMPLES = """examples:
   countermark shim install                       the plugins, into docker's plugin folder
   countermark shim install --dir ~/bin docker    a drop-in docker; put ~/bin before the real one on PATH
-  countermark shim install --dir ~/bin cosign    a drop-in cosign; what it lacks of cosign's is an error that says so
+  countermark shim install --dir ~/bin cosign    a drop-in cosign; commands of cosign's that are not here are errors
   countermark shim status"""
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 def use_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``sigstore use``."""
     parser.epilog = """examples:
-  countermark sigstore use                       of the server that keeps its data where serve does unless told
+  countermark sigstore use                       the server's, where it keeps its data unless told otherwise
   countermark sigstore use --data /srv/trust
 
-the server must run, on this machine. On another, put its ca.crt into ~/.docker/tls/HOST:PORT/, and then:
+the server must run, on this machine. cosign then uses its Sigstore too, where SSL_CERT_FILE names its tls/ca.crt.
+on another machine, put its ca.crt into ~/.docker/tls/HOST:PORT/, and then:
   countermark cosign initialize --mirror https://HOST:PORT/tuf --root root.json
 back to the public Sigstore: countermark cosign initialize"""
     parser.add_argument(

@@ -206,6 +206,8 @@ def restore(order: RestoreOrder) -> list[str]:
     try:
         lines = _restored(order, staging)
         try:
+            for folder, _, _ in os.walk(staging):
+                storage.sync_folder(folder)
             os.replace(staging, data)
             storage.sync_folder(os.path.dirname(data) or ".")
         except OSError as error:

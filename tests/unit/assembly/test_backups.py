@@ -15,12 +15,17 @@ from countermark.adapters.blob_store import BlobStore
 from countermark.adapters.blob_uploads import UploadStore
 from countermark.adapters.database import migrate
 from countermark.adapters.sqlite import SqliteDatabase
+from countermark.assembly.log_stores import LogSettings
 from countermark.assembly.server_tls import our_certificate
 from countermark.core.digest import Digest
+from countermark.core.errors import InputError
 from countermark.formats import trusted_root
 from countermark.formats.tlog import Checkpoint
+from countermark.proofs import signing_keys
+from countermark.proofs.cosignatures import WitnessKey
 from hosted_sigstore import HostedSigstore, clock
 from log_requests import document, encoded
+from servers import closed_port
 
 JSON = {"content-type": "application/json"}
 FROZEN = "This log has been frozen"
@@ -309,3 +314,26 @@ def test_an_empty_folder_is_restored_into(box: HostedSigstore) -> None:
     box.data.mkdir()
     box.ok("restore", file, "--data", box.data)
     assert json.loads((box.own / "restored.json").read_text())["ends"] == ["log", "certificate-log"]
+
+
+def test_a_restored_log_with_witnesses_needs_a_host_of_its_own(box: HostedSigstore) -> None:
+    box.sign("one")
+    file = backup(box, "backup.tar", "--with-master-key")
+    lose(box)
+    box.ok("restore", file, "--data", box.data)
+    key = WitnessKey(name="w.example.test", key=signing_keys.generate("ed25519").public.raw)
+    witness = f"{key.encode()} http://127.0.0.1:{closed_port()}"
+    box.more["logs"] = LogSettings(witnesses=(witness,), needed=0)
+    with pytest.raises(InputError, match="restored from a backup"):
+        box.start()
+    box.stop()
+    words = ("--url", "https://log2.example.test", "--witness", witness, "--witnesses", "0")
+    box.ok("sigstore", "rotate", "log", "--data", box.data, *words)
+    assert not (box.own / "restored.json").exists()  # the certificate log has ended by the way
+    noted = (box.own / "tiles" / "checkpoint").read_bytes()
+    box.start()
+    root = box.export()
+    assert [log.origin for log in root.logs] == ["127.0.0.1", "log2.example.test"]
+    assert len(root.ct_logs) == 2
+    shown = box.ask("/api/v2/checkpoint", headers={"Host": "127.0.0.1"})
+    assert shown.body == noted  # and nothing was signed for it

@@ -223,3 +223,24 @@ def _make_private(path: str) -> None:
         os.fsync(folder)  # the name survives a power failure, as the content will
     finally:
         os.close(folder)
+
+
+def copy(path: str, to: str) -> None:
+    """Copy a database as it is at one moment, whoever writes it meanwhile; the copy is a whole file of its own.
+
+    Raises:
+        StorageError, UnavailableError: see ``translated``.
+    """
+    try:
+        _make_private(to)
+        source = sqlite3.connect(path, isolation_level=None)
+        try:
+            target = sqlite3.connect(to, isolation_level=None)
+            try:
+                source.backup(target)
+            finally:
+                target.close()
+        finally:
+            source.close()
+    except (OSError, sqlite3.Error) as error:
+        raise translated(error, path) from None

@@ -523,6 +523,43 @@ class Program:
 
         return self.config_with((serve_flags(flags),))
 
+    def backup(
+        self, flags: "Mapping[str, object]", to: str, *, with_master_key: bool
+    ) -> "Sequence[str]":
+        """Copy a server's folder into a file; say what was done."""
+        from countermark.assembly import backups
+
+        serve = self._serving(flags).serve
+        data = self.absolute(serve.data or self.data_folder)
+        order = backups.BackupOrder(
+            data=data,
+            to=self.absolute(to),
+            master_key=serve.master_key_file or os.path.join(data, backups.MASTER),
+            with_master_key=with_master_key,
+        )
+        return backups.backup(order, self.now())
+
+    def restore(
+        self, flags: "Mapping[str, object]", file: str, expected: "Sequence[str]"
+    ) -> "Sequence[str]":
+        """Put a copy of a server's folder into an empty one; say what follows."""
+        from countermark.assembly import backups
+
+        serve = self._serving(flags).serve
+        texts = []
+        for path in expected:
+            text = self.files.read(path)
+            if text is None:
+                raise InputError(f"there is no file {path}")
+            texts.append(text)
+        order = backups.RestoreOrder(
+            file=file,
+            data=self.absolute(serve.data or self.data_folder),
+            master_key=serve.master_key_file,
+            expected=tuple(texts),
+        )
+        return backups.restore(order)
+
     # A private Sigstore -------------------------------------------------------------------------------
 
     @staticmethod

@@ -19,6 +19,7 @@ from countermark.adapters.identity_issuer import FetchedDocuments
 from countermark.adapters.service_keys import SealedFiles
 from countermark.adapters.sqlite import SqliteDatabase
 from countermark.adapters.tuf_files import TufFolder
+from countermark.assembly import restored_logs
 from countermark.assembly.log_places import DATABASE, LogPlace, LogPlaces
 from countermark.assembly.log_stores import LogSettings, LogStores
 from countermark.assembly.sigstore_logs import (
@@ -116,6 +117,7 @@ class Sigstore:
         self._witnesses = self._stores.witnesses(clock)
         self._stores.own = self._database
         self._logs = LogOpener(self._stores, self.places, clock)
+        self._notes: list[str] = []
         self.checks: dict[str, Callable[[], None]] = {}
         storage.write(
             os.path.join(settings.folder, "url"), f"{settings.url}\n".encode(), mode=0o644
@@ -138,6 +140,7 @@ class Sigstore:
         Raises:
             ConfigError: the file of issuers is wrong. StorageError, KeyAccessError: what is kept cannot be used.
         """
+        self._end_restored()
         identity = self._identity_provider()
         certificate_logs, logs = self._open_certificate_logs(), self._open_logs()
         authority = self._certificate_authority(self._tokens(identity), certificate_logs[-1])
@@ -163,9 +166,36 @@ class Sigstore:
         Raises:
             As ``routes``.
         """
+        self._end_restored()
         self._open_certificate_logs()
         self._open_logs()
         self.publish()
+
+    def rotate(self, service: str, url: str = "") -> None:
+        """Give a service a new key; a log that was restored from a backup ends as such.
+
+        Raises:
+            As ``Trust.rotate``.
+        """
+        pending = restored_logs.pending(self._settings.folder)
+        self.trust.rotate(service, url, restored=service in pending)
+        if service in pending:
+            left = [each for each in pending if each != service]
+            restored_logs.remember(self._settings.folder, left)
+
+    def _end_restored(self) -> None:
+        """Begin the logs that follow those of a folder that was restored from a backup."""
+        pending = restored_logs.pending(self._settings.folder)
+        if LOG in pending and self._settings.logs.witnesses:
+            raise InputError(
+                "the log was restored from a backup, and ends; its witnesses know the next one by another host",
+                hint="begin it with `countermark sigstore rotate log --url URL`",
+            )
+        for service in pending:
+            self.rotate(service)
+            self._notes.append(
+                f"the {service} was restored from a backup, and ended; another began"
+            )
 
     def publish(self) -> None:
         """Hand out what is believed now.
@@ -304,6 +334,7 @@ class Sigstore:
             f"  {python}sigstore --instance {tuf} trust-instance {root}",
             *([f"  NODE_EXTRA_CA_CERTS={ca}   for sigstore-js"] if ca else []),
             f"  countermark sigstore export --data {data} --to FOLDER   for hosts without network",
+            *self._notes,
         ]
 
 

@@ -42,7 +42,7 @@ def rotate(settings: SigstoreSettings, clock: Clock, what: str, url: str) -> lis
         try:
             if what == TUF:
                 return _rotate_tuf(sigstore)
-            sigstore.trust.rotate(WORDS[what], url)
+            sigstore.rotate(WORDS[what], url)
             lines = [_told(sigstore, what)]
             try:
                 sigstore.settle()

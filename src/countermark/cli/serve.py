@@ -15,7 +15,8 @@ EXAMPLES = """examples:
   countermark serve --sigstore --listen 0.0.0.0:443 --tls-name sigstore.example.com --htpasswd users
   htpasswd -B -c users alice                           makes a file of users (bcrypt only)
 
-clients need nothing but the CA that it makes: the places are printed at the start."""
+clients need nothing but the CA that it makes: the places are printed at the start.
+backups, rotation of keys, databases and buckets for logs, witnesses: docs/operations.md."""
 
 
 _OF_SIGSTORE = (

@@ -49,3 +49,24 @@ def test_a_cold_start_loads_nothing_heavy(words: list[str], tmp_path: Path) -> N
     assert foreign <= ALLOWED
     assert 20 < len(modules - foreign) < 85
     assert not any(name.startswith("countermark.services") for name in modules)
+
+
+SIGN = """
+import sys
+from countermark.proofs import signing_keys
+key = signing_keys.generate()
+assert key.public_der and key.sign(b"message")
+print(sorted(sys.modules))
+"""
+
+
+def test_signing_with_an_identity_loads_nothing_of_ssh() -> None:
+    """``serialization`` of ``cryptography`` brings it, and dataclasses and inspect with it: 25 ms."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{SIGN}"],
+        capture_output=True,
+        check=True,
+    )
+    modules = set(eval(done.stdout))
+    assert "cryptography.hazmat.primitives.asymmetric.ec" in modules
+    assert not modules & {"cryptography.hazmat.primitives.serialization", "dataclasses", "inspect"}

@@ -1,7 +1,10 @@
-"""Keys as objects of ``cryptography``: made, signing, and verifying where libcrypto is out of reach."""
+"""Keys as objects of ``cryptography``: made, signing, and verifying where libcrypto is out of reach.
+
+Its ``serialization`` is imported by those functions alone that need it: with it come the keys of SSH, dataclasses and
+inspect, an eighth of what a signature with an identity would import.
+"""
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     Prehashed,
@@ -11,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from countermark.core.errors import Code, KeyAccessError
+from countermark.proofs import spki
 from countermark.proofs.spki import PublicKey
 
 TYPE_CHECKING = False
@@ -19,12 +23,15 @@ if TYPE_CHECKING:
 
 _RSA_BITS = 3072  # of new keys; notary takes 2048 and more
 _PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
+_CURVES = {"secp224r1": "P-224", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 Hash = SHA256 | SHA384 | SHA512
 HASHES: dict[str, Hash] = {"sha256": SHA256(), "sha384": SHA384(), "sha512": SHA512()}
 
 
 def verify(key: PublicKey, method: str, message: bytes, signature: bytes) -> bool:
     """Check a signature as ``LibCrypto.verify`` does, under the same conditions."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+
     try:
         public = serialization.load_der_public_key(key.der)
         if method == "ecdsa" and isinstance(public, ec.EllipticCurvePublicKey):
@@ -67,6 +74,8 @@ def _verify_hashed(
     signature: bytes,
 ) -> bool:
     name, hasher = hashing
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+
     try:
         public = serialization.load_der_public_key(key.der)
         if method == "ecdsa" and isinstance(public, ec.EllipticCurvePublicKey):
@@ -96,9 +105,21 @@ def generate(kind: str) -> "AnyPrivateKey":
 
 def public_der(key: "AnyPrivateKey") -> bytes:
     """Write the SubjectPublicKeyInfo of a private key."""
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return spki.encode_ecdsa(_CURVES[key.curve.name], point(key))
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return spki.of_ed25519(key.public_key().public_bytes_raw()).der
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+
     return key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+
+
+def point(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Write the public point of an EC key, uncompressed (SEC 1, 2.3.3)."""
+    numbers, size = key.public_key().public_numbers(), (key.curve.key_size + 7) // 8
+    return b"\x04" + numbers.x.to_bytes(size) + numbers.y.to_bytes(size)
 
 
 def sign(key: "AnyPrivateKey", message: bytes) -> bytes:
@@ -127,6 +148,8 @@ def sign_certificate(key: "AnyPrivateKey", body: bytes) -> bytes:
 
 def to_pkcs8(key: "AnyPrivateKey") -> bytes:
     """Write a key as plain PKCS 8."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+
     return key.private_bytes(
         serialization.Encoding.DER,
         serialization.PrivateFormat.PKCS8,
@@ -140,6 +163,8 @@ def from_pkcs8(content: bytes) -> "AnyPrivateKey":
     Raises:
         KeyAccessError: not one, or of another kind.
     """
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+
     try:
         key = serialization.load_der_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

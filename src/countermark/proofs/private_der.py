@@ -6,11 +6,10 @@ OID of its own for Ed25519; ``cryptography`` reads none of these (specs: notary 
 
 from collections.abc import Callable
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from countermark.core.errors import MalformedError
-from countermark.proofs import der
+from countermark.proofs import der, key_objects
 from countermark.proofs.der import DerReader
 from countermark.proofs.keys import PrivateKey
 
@@ -80,7 +79,7 @@ def parse_sec1(content: bytes, curve_oid: bytes | None = None) -> PrivateKey:
     key = _made(lambda: ec.derive_private_key(int.from_bytes(secret), curve))
     if fields.next_tag() == der.context(1) and isinstance(key.object, ec.EllipticCurvePrivateKey):
         public = fields.sequence(der.context(1)).bits()
-        if public != _point(key.object):
+        if public != key_objects.point(key.object):
             raise MalformedError("EC key with another key's public part")
     return key
 
@@ -99,6 +98,8 @@ def parse_pkcs1(content: bytes) -> PrivateKey:
 
 
 def _rsa(content: bytes) -> rsa.RSAPrivateKey:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as ``key_objects``
+
     key = serialization.load_der_private_key(content, password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise MalformedError("not an RSA key")
@@ -138,6 +139,8 @@ def encode_pkcs8(private: PrivateKey) -> bytes:
         curve_oid = next(o for o, curve in _CURVES.items() if curve.name == key.curve.name)
         algorithm, version, raw = der.sequence(_EC, curve_oid), 1, _sec1(key, curve_oid)
     elif isinstance(key, rsa.RSAPrivateKey):
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as ``key_objects``
+
         algorithm, version = der.sequence(_RSA), 0
         raw = key.private_bytes(
             serialization.Encoding.DER,
@@ -156,11 +159,5 @@ def _sec1(key: ec.EllipticCurvePrivateKey, curve_oid: bytes) -> bytes:
         der.integer(1),
         der.tlv(der.OCTET_STRING, key.private_numbers().private_value.to_bytes(size)),
         der.tlv(der.context(0), curve_oid),
-        der.tlv(der.context(1), der.bits(_point(key))),
-    )
-
-
-def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        der.tlv(der.context(1), der.bits(key_objects.point(key))),
     )

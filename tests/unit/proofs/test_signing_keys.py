@@ -4,6 +4,7 @@ import hashlib
 import pickle
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -104,3 +105,11 @@ def test_a_key_is_never_shown() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(key)
     assert public_keys.parse(public_keys.encode(key.public)) == key.public
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048"])
+def test_public_keys_are_written_as_cryptography_writes_them(kind: str) -> None:
+    key = signing_keys.generate(kind)
+    public = key.object.public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    assert key.public_der == public.public_bytes(serialization.Encoding.DER, form)

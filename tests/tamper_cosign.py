@@ -690,8 +690,9 @@ def _promised(layer: Layer, promise: str) -> Layer:
 def _in_first_log(body: bytes, layer: Layer) -> Layer:
     """Have the first log promise any body at all."""
     kind = json.loads(body)
-    entry = SIGSTORE.first_log.add(body, (kind["kind"], kind["apiVersion"]))
-    said = {
+    said = (kind.get("kind", ""), kind.get("apiVersion", ""))
+    entry = SIGSTORE.first_log.add(body, said)
+    promised = {
         "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
         "Payload": {
             "body": fake.b64(body),
@@ -700,7 +701,7 @@ def _in_first_log(body: bytes, layer: Layer) -> Layer:
             "logID": SIGSTORE.first_log.id.hex(),
         },
     }
-    return _written(layer, "dev.sigstore.cosign/bundle", json.dumps(said))
+    return _written(layer, "dev.sigstore.cosign/bundle", json.dumps(promised))
 
 
 def _second_in_first() -> Layer:

@@ -11,6 +11,7 @@ from countermark.formats.go_text import to_base64
 from countermark.formats.protojson import Message
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+SHA256 = "SHA2_256"
 _READ = (
     MEDIA_TYPE,
     "application/vnd.dev.sigstore.trustedroot.v0.1+json",
@@ -39,7 +40,7 @@ class Instance(Value):
     log_id: bytes
     start: datetime | None
     end: datetime | None = None
-    hash_algorithm: str = "SHA2_256"
+    hash_algorithm: str = SHA256
 
     @property
     def origin(self) -> str:
@@ -163,6 +164,11 @@ def _log(message: Message) -> Instance:
     message.need("logId")
     log_id = message.message("logId", "keyId")
     log_id.need("keyId")
+    hash_algorithm = message.text("hashAlgorithm") or SHA256
+    if (
+        hash_algorithm != SHA256
+    ):  # sigstore-go: ParseTransparencyLogs; and our proofs are over no other
+        message.refuse("hashAlgorithm", f"unsupported tlog hash algorithm: {hash_algorithm[:40]}")
     return Instance(
         base_url=message.text("baseUrl"),
         key=key.raw("rawBytes"),
@@ -170,7 +176,7 @@ def _log(message: Message) -> Instance:
         log_id=log_id.raw("keyId"),
         start=start,
         end=end,
-        hash_algorithm=message.text("hashAlgorithm") or "SHA2_256",
+        hash_algorithm=hash_algorithm,
     )
 
 

@@ -127,10 +127,9 @@ COMMANDS: tuple[Command, ...] = (
     _command(
         "clean", "clean", "clean", "remove what nothing names any more from a server's folder"
     ),
-    _command("shim install", "shim", "install", "make docker obey content trust, or cosign be us"),
     _command("backup", "backup", "backup", "copy a server's folder into a file while it runs"),
     _command("restore", "backup", "restore", "put such a copy into an empty folder"),
-    _command("shim install", "shim", "install", "make docker obey content trust through us"),
+    _command("shim install", "shim", "install", "make docker obey content trust, or cosign be us"),
     _command("shim remove", "shim", "remove", "take the shims away again"),
     _command("shim status", "shim", "status", "say which shims are installed"),
     _command("cosign", "cosign.main", "cosign", "cosign's commands, in cosign's words", raw=True),

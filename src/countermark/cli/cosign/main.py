@@ -18,9 +18,7 @@ MISSING = frozenset(
     (
         "completion",
         "debug",
-        "dockerfile",
         "generate",
-        "manifest",
         "piv-tool",
         "pkcs11-tool",
         "upload",

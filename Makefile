@@ -4,7 +4,7 @@
 #   make check     the quick gate: format, lint, types, import contracts, quick tests
 #   make peers     install docker, notary, registry and the rest (Debian, as root or with sudo)
 #   make interop   the suite against them
-#   make bench     compare speed with them, and write docs/benchmarks.md (PROFILE=quick: three minutes)
+#   make bench     compare speed with them, and write docs/benchmarks.md (PROFILE=quick: ten minutes)
 #   make build     the wheel, in dist/
 #   make lock      write the lock files anew
 PYTHON ?= python3

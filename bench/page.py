@@ -23,19 +23,20 @@ both signed it. Docker's figures are the client's own; its daemon's work shows i
 publications go over 16 TLS connections that stay open; uploads are signed beforehand. Ours syncs each publication to
 disk before it is acknowledged, as PostgreSQL does; notary-server in memory keeps nothing, and stands here to compare.
 
-Commands of cosign: the real cosign and ours run with the same words, the same key file (its scrypt costs each of them
-some 300 ms) and the same registry, `countermark serve`, over TLS; every signature is of an image that has none yet.
-Rows named `verify` and `sign` are our own few words for the same. Keyless signing: ours with `countermark serve
---sigstore`; cosign with the real Fulcio, Rekor 2 (tiles in a folder, a checkpoint a second, batches of 100 ms, durable
-deduplication) and timestamp-server, with an identity token that is there already.
+Commands of cosign: the real cosign and ours run with the same words, the same key file (its scrypt costs each of
+them some 300 ms) and the same registry, `countermark serve`, over TLS; every signature is of an image that has none
+yet. Rows named `verify` and `sign` are our own few words for the same. Keyless signing: ours with `countermark
+serve --sigstore`; cosign with the real Fulcio, Rekor 2 (tiles in a folder, a checkpoint a second, batches of 100
+ms, durable deduplication) and timestamp-server, with an identity token that is there already.
 
 Load on the servers of Sigstore comes from wrk over 16 connections that stay open, ours over TLS, theirs without.
-Entries, certificate requests and timestamp queries are signed beforehand; no entry is sent twice, and every answer has
-to be a good one. Ours keeps each entry and each certificate durably before it answers. Fulcio has a certificate log of
-ours, since none of its own is packaged; it keeps certificates as durably. The large log is filled through our own
-tree, index and tiles, in batches of 16,384 and without a sync after each tile, since a million signed requests would
-take longer than all the rest; the server that answers from it is the one that is shipped. Rekor 2 and ours prove an
-entry when they take it; older ones are proven from the tiles by whoever asks, which takes more of them in a larger log.
+Entries, certificate requests and timestamp queries are signed beforehand; no entry is sent twice, and every answer
+has to be a good one. Ours keeps each entry and each certificate durably before it answers. Fulcio has a certificate
+log of ours, since none of its own is packaged; it keeps certificates as durably. The large log is filled through
+our own tree, index and tiles, in batches of 16,384 and without a sync after each tile, since a million signed
+requests would take longer than all the rest; the server that answers from it is the one that is shipped. Rekor 2
+and ours prove an entry when they take it; older ones are proven from the tiles by whoever asks, which takes more of
+them in a larger log.
 
 ## Repeat it
 

@@ -18,8 +18,14 @@ _MICROS = 1_000
 _INT64 = 2**63
 
 
+_snakes: dict[str, str] = {}  # of the names that our messages have, and no others
+
+
 def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+    known = _snakes.get(name)
+    if known is None:
+        known = _snakes[name] = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+    return known
 
 
 def time(moment: datetime) -> str:

@@ -5,7 +5,6 @@
 #   make peers     install docker, notary, registry and the rest (Debian, as root or with sudo)
 #   make interop   the suite against them
 #   make fuzz      each reader of strangers' bytes under atheris (SECONDS=60 for each, JOBS=1 at once, READERS="bundle pem")
-#   make bench     compare speed with them, and write docs/benchmarks.md (PROFILE=quick: three minutes)
 #   make bench     compare speed with them, and write docs/benchmarks.md (PROFILE=quick: ten minutes)
 #   make build     the wheel, in dist/
 #   make lock      write the lock files anew

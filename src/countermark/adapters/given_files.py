@@ -7,8 +7,6 @@ import os
 import stat
 
 from countermark.adapters import storage
-from countermark.adapters.http_exchange import HttpRequest
-from countermark.adapters.http_url import Url
 from countermark.core import limits
 from countermark.core.errors import Code, InputError, MalformedError, UnavailableError
 
@@ -41,6 +39,9 @@ def load(
 
 
 def _fetched(place: str, client: "HttpClient", max_bytes: int) -> bytes:
+    from countermark.adapters.http_exchange import HttpRequest  # noqa: PLC0415 - URLs only
+    from countermark.adapters.http_url import Url  # noqa: PLC0415 - as above
+
     url = Url.parse(place)
     answer = client.request(HttpRequest(method="GET", url=url, max_bytes=max_bytes, follow=True))
     if not 200 <= answer.status < 300:

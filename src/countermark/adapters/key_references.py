@@ -103,13 +103,16 @@ class KeyReferences:
             return place.signing_key(reference)
         if reference.startswith(("http://", "https://")):
             raise InputError("a private key is not fetched over the network")
-        from countermark.proofs import cosign_keys  # noqa: PLC0415 - loads cryptography
+        from countermark.proofs import cosign_key_files  # noqa: PLC0415 - who signs
 
         try:
             content = self._loaded(reference)
         except MalformedError as error:
             raise KeyAccessError(str(error), code=error.code) from None
-        return cosign_keys.parse(content).open(self._secrets.password())
+        inside = cosign_key_files.parse(content).decrypted(self._secrets.password())
+        from countermark.proofs import cosign_keys  # noqa: PLC0415 - loads cryptography: after scrypt
+
+        return cosign_keys.of_pkcs8(inside)
 
     def create(self, reference: str) -> "PublicKey":
         """Have a key made where a reference says, by a key service or program; return the public key.

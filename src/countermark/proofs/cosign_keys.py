@@ -1,167 +1,55 @@
-"""Private keys as cosign's files hold them: encrypted with a password, in JSON, in PEM.
+"""Private keys in cosign's files, and those that it imports from other programs' files."""
 
-scrypt makes the key of XSalsa20 and Poly1305 (NaCl's secretbox), whose tag tells a wrong password. The parameters of
-scrypt are three known sets and no others, so that a file made by someone else can neither weaken what protects it nor
-take the machine's memory.
-
-Source: go-securesystemslib ``encrypted/encrypted.go``, cosign ``pkg/cosign/keys.go`` (specs: cosign, 2d).
-"""
-
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
-from os import urandom
-
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
-from countermark.core import limits
 from countermark.core.errors import Code, KeyAccessError, MalformedError
-from countermark.core.value import Value
-from countermark.formats import strict_json
-from countermark.formats.strict_json import Reader
-from countermark.proofs import pem, private_der, signing_keys
+from countermark.proofs import private_der, signing_keys
+from countermark.proofs.cosign_key_files import TYPES, EncryptedKey, encrypted, first_block, parse
 from countermark.proofs.keys import public_key
-from countermark.proofs.pem import Block
 from countermark.proofs.signing_keys import LocalKey
 
-TYPES = ("ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY")
+__all__ = ("TYPES", "encode", "import_pem", "open", "opened", "parse")
 
-_ROUNDS = 65_536  # what cosign writes; 32,768 in files of before 2023, 131,072 is OWASP's number
-_KNOWN_ROUNDS = (32_768, 65_536, 131_072)
-_BLOCK_SIZE, _PARALLEL = 8, 1  # scrypt's r and p
-_KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 32, 32, 24
-_MOST_SALT_BYTES = 1024
 _IMPORTED_RSA_BITS = (2048, 3072, 4096)  # cosign's key policy, Let's Encrypt's
 
 
-class EncryptedKey(Value):
-    """A key file as it lies there.
-
-    Attributes:
-        rounds: scrypt's N. salt: scrypt's.
-        nonce, ciphertext: of secretbox; what is inside is PKCS 8.
-    """
-
-    rounds: int
-    salt: bytes
-    nonce: bytes
-    ciphertext: bytes
-
-    def open(self, password: bytes) -> LocalKey:
-        """Decrypt; takes a quarter of a second and 64 MB.
-
-        Raises:
-            KeyAccessError: ``passphrase``, the password is wrong; or what is inside is no key that we accept.
-        """
-        from nacl.exceptions import CryptoError  # noqa: PLC0415 - only where a key is opened
-        from nacl.secret import SecretBox  # noqa: PLC0415 - as above
-
-        box = SecretBox(_derived(password, self.salt, self.rounds))
-        try:
-            content = box.decrypt(self.ciphertext, self.nonce)
-        except CryptoError:
-            raise KeyAccessError(
-                "decrypt: encrypted: decryption failed", code=Code.PASSPHRASE
-            ) from None
-        try:
-            return signing_keys.from_pkcs8(content)
-        except KeyAccessError as error:
-            raise KeyAccessError(f"parsing private key: {error}", code=error.code) from None
-
-
-def parse(text: bytes) -> EncryptedKey:
-    """Read a key file without opening it, so that no password is asked for in vain; cosign's words where it refuses.
+def opened(file: EncryptedKey, password: bytes) -> LocalKey:
+    """Decrypt a key file; takes a quarter of a second and 64 MB.
 
     Raises:
-        KeyAccessError: ``malformed``; ``not-supported``: another kind of PEM, as an unencrypted key is.
+        KeyAccessError: ``passphrase``, the password is wrong; or what is inside is no key that we accept.
     """
-    block = _first(text)
-    if block.type not in TYPES:
-        raise KeyAccessError(
-            f"unsupported pem type: {block.type[:60]}",
-            code=Code.NOT_SUPPORTED,
-            hint="import the key first, so that it lies encrypted: import-key-pair",
-        )
-    try:
-        return _encrypted(Reader(strict_json.parse(block.content)))
-    except MalformedError as error:
-        raise KeyAccessError(f"decrypt: {error}", code=Code.MALFORMED) from None
+    return of_pkcs8(file.decrypted(password))
 
 
-def _first(text: bytes) -> Block:
+def of_pkcs8(content: bytes) -> LocalKey:
+    """Read what is in a key file.
+
+    Raises:
+        KeyAccessError: it is no key that we accept.
+    """
     try:
-        blocks = pem.parse(text[: limits.KEY_FILE_BYTES])
+        private = private_der.parse_pkcs8(
+            content
+        ).object  # faster than cryptography's reader, for EC keys
     except MalformedError:
-        blocks = ()
-    # openssl ecparam writes the curve's name before the key
-    blocks = tuple(block for block in blocks if block.type != "EC PARAMETERS")
-    if not blocks:
-        raise KeyAccessError("invalid pem block", code=Code.MALFORMED)
-    return blocks[0]
-
-
-def _encrypted(document: Reader) -> EncryptedKey:
-    derivation, cipher = document.object("kdf"), document.object("cipher")
-    if derivation.text("name") != "scrypt":
-        raise MalformedError(f'encrypted: unknown kdf name "{derivation.text("name")[:40]}"')
-    if cipher.text("name") != "nacl/secretbox":
-        raise MalformedError(f'encrypted: unknown cipher name "{cipher.text("name")[:40]}"')
-    params = derivation.object("params")
-    rounds, rest = params.integer("N"), (params.integer("r"), params.integer("p"))
-    if rounds not in _KNOWN_ROUNDS or rest != (_BLOCK_SIZE, _PARALLEL):
-        raise MalformedError("unsupported scrypt parameters")
-    salt, nonce = _base64(derivation, "salt"), _base64(cipher, "nonce")
-    if len(nonce) != _NONCE_BYTES:
-        raise MalformedError("encrypted: incorrect nonce size")
-    if len(salt) > _MOST_SALT_BYTES:
-        raise MalformedError("encrypted: salt is too long")
-    return EncryptedKey(
-        rounds=rounds, salt=salt, nonce=nonce, ciphertext=_base64(document, "ciphertext")
-    )
-
-
-def _base64(reader: Reader, name: str) -> bytes:
+        private = None
     try:
-        return a2b_base64(reader.text(name), strict_mode=True)
-    except (Base64Error, ValueError):
-        raise MalformedError(f"{name} is not base64") from None
+        return LocalKey(private) if private is not None else signing_keys.from_pkcs8(content)
+    except KeyAccessError as error:
+        raise KeyAccessError(f"parsing private key: {error}", code=error.code) from None
 
 
 def open(text: bytes, password: bytes) -> LocalKey:
     """Read and decrypt a key file.
 
     Raises:
-        KeyAccessError: see ``parse`` and ``EncryptedKey.open``.
+        KeyAccessError: see ``parse`` and ``opened``.
     """
-    return parse(text).open(password)
+    return opened(parse(text), password)
 
 
 def encode(key: LocalKey, password: bytes) -> bytes:
     """Write a key file as ``cosign generate-key-pair`` does."""
-    from nacl.secret import SecretBox  # noqa: PLC0415 - as above
-
-    salt, nonce = urandom(_SALT_BYTES), urandom(_NONCE_BYTES)
-    box = SecretBox(_derived(password, salt, _ROUNDS))
-    sealed = box.encrypt(key.to_pkcs8(), nonce).ciphertext
-    document = {
-        "kdf": {
-            "name": "scrypt",
-            "params": {"N": _ROUNDS, "r": _BLOCK_SIZE, "p": _PARALLEL},
-            "salt": _text(salt),
-        },
-        "cipher": {"name": "nacl/secretbox", "nonce": _text(nonce)},
-        "ciphertext": _text(sealed),
-    }
-    return Block(type=TYPES[0], content=strict_json.compact(document)).encode()
-
-
-def _text(content: bytes) -> str:
-    return b2a_base64(content, newline=False).decode()
-
-
-def _derived(password: bytes, salt: bytes, rounds: int) -> bytes:
-    """Derive with the OpenSSL of ``cryptography``: an eighth faster at it than the one behind ``hashlib``."""
-    scrypt = Scrypt(salt=salt, length=_KEY_BYTES, n=rounds, r=_BLOCK_SIZE, p=_PARALLEL)
-    return scrypt.derive(password)
+    return encrypted(key.to_pkcs8(), password)
 
 
 # Import ---------------------------------------------------------------------------------------------------
@@ -179,7 +67,7 @@ def import_pem(text: bytes) -> LocalKey:
     Raises:
         KeyAccessError: ``malformed``; ``not-supported``: another kind of key, or an RSA size that cosign refuses.
     """
-    block = _first(text)
+    block = first_block(text)
     if block.type not in _READERS or block.headers:  # with headers: openssl's old encryption
         raise KeyAccessError("unsupported private key", code=Code.NOT_SUPPORTED)
     kind, read = _READERS[block.type]

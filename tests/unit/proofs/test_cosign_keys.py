@@ -100,7 +100,7 @@ def test_no_two_files_are_the_same() -> None:
     assert first.salt != second.salt
     assert first.nonce != second.nonce
     assert (len(first.salt), len(first.nonce), first.rounds) == (32, 24, 65536)
-    assert first.open(b"").public == KEY.public
+    assert cosign_keys.opened(first, b"").public == KEY.public
 
 
 @pytest.mark.parametrize("rounds", [32768, 131072])

@@ -35,6 +35,21 @@ PLAIN: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
             "recursive": False,
         },
     ),
+    ("sign",): (
+        "images",
+        {
+            "key": "",
+            "identity_token": None,
+            "sign_in": "",
+            "format": "bundle",
+            "recursive": False,
+            "signing_config": "",
+            "trusted_root": "",
+            "no_log": False,
+            "output": "text",
+            "annotations": [],
+        },
+    ),
     ("trust", "inspect"): ("images", {"pretty": False, "history": False}),
 }
 # Command -> its options: the member that each sets, and how it is read.
@@ -56,6 +71,21 @@ OPTIONS: "dict[tuple[str, ...], Options]" = {
         "--accept-unlogged": ("accept_unlogged", "text"),
         "-r": ("recursive", "switch"),
         "--recursive": ("recursive", "switch"),
+    },
+    ("sign",): {
+        "--key": ("key", "text"),
+        "--identity-token": ("identity_token", "text"),
+        "--sign-in": ("sign_in", ("browser", "device")),
+        "--format": ("format", ("bundle", "legacy", "both")),
+        "-r": ("recursive", "switch"),
+        "--recursive": ("recursive", "switch"),
+        "--signing-config": ("signing_config", "text"),
+        "--trusted-root": ("trusted_root", "text"),
+        "--no-log": ("no_log", "switch"),
+        "-o": ("output", ("text", "json")),
+        "--output": ("output", ("text", "json")),
+        "-a": ("annotations", "list"),
+        "--annotation": ("annotations", "list"),
     },
     ("trust", "inspect"): {"--pretty": ("pretty", "switch"), "--history": ("history", "switch")},
 }

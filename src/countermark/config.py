@@ -37,6 +37,7 @@ KEYS: "dict[str, tuple[str, str]]" = {
     "serve.logDatabaseFile": ("path", "log.db in the data folder"),
     "serve.logBucket": ("bucket", "folders in the data folder"),
     "serve.logBucketUrl": ("url", "AWS_ENDPOINT_URL_S3, else Amazon's"),
+    "serve.serviceKeys": ("texts", "in the data folder"),
     "serve.witnesses": ("texts", "nobody"),
     "serve.witnessesNeeded": ("count", "all of them"),
 }
@@ -60,6 +61,7 @@ class Serve(Value):
     log_database_file: str = ""
     log_bucket: str = ""
     log_bucket_url: str = ""
+    service_keys: tuple[str, ...] = ()
     witnesses: tuple[str, ...] = ()
     witnesses_needed: int | None = None
 
@@ -112,6 +114,7 @@ def serve_flags(flags: "Mapping[str, object]") -> Source:
     """What a command about a server was told, by its words: ``tls_name`` is ``serve.tlsNames``; others pass."""
     fields = {_field(key): key for key in KEYS if key.startswith("serve.")}
     fields |= {"tls_name": "serve.tlsNames", "witness": "serve.witnesses"}
+    fields["service_key"] = "serve.serviceKeys"
     fields["witnesses"] = "serve.witnessesNeeded"
     settings = [
         (fields[name], tuple(value) if isinstance(value, list) else value)

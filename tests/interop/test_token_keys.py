@@ -14,8 +14,10 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from countermark.adapters.pkcs11_keys import Pkcs11Keys
+from countermark.assembly.sigstore_keys import OutsideKeys
 from countermark.core.errors import Code, KeyAccessError
 from countermark.proofs import public_keys, signatures
+from hosted_sigstore import ALICE, HostedSigstore
 from interop.cosign_peers import Cosign
 from interop.processes import MissingProgramError, find
 
@@ -228,3 +230,27 @@ def test_threads_share_a_token(module: str) -> None:
         made = list(pool.map(found.sign, [b"%d" % i for i in range(16)]))
     for i, value in enumerate(made):
         assert signatures.verify(found.public, b"%d" % i, value)
+
+
+def test_a_sigstore_signs_with_the_token(module: str, cosign: Cosign, tmp_path: Path) -> None:
+    """All of its services do, each with another kind of key, and the real cosign believes them."""
+    places = {"ca": "p521", "log": "ed25519", "ctlog": "p256", "tsa": "rsa"}
+    texts = [f"{word}={uri(module, f'object={label}')}" for word, label in places.items()]
+    box = HostedSigstore(tmp_path / "box", outside=OutsideKeys(texts, keys().signing_key))
+    try:
+        box.start()
+        box.sign("blob")
+        box.verify("blob")
+        kept = {path.stem.partition("-")[0] for path in (box.own / "keys").glob("*.key")}
+        assert kept == {"tuf", "identity"}
+        words = (
+            "verify-blob", "--certificate-identity", ALICE, "--certificate-oidc-issuer", f"{box.url}/identity",
+            "--trusted-root", box.folder / "trust" / "trusted_root.json", "--bundle",
+        )  # fmt: skip
+        cosign(*words, box.folder / "blob.json", box.folder / "blob").ok()
+        box.stop()
+        box.start()
+        box.sign("more")
+        cosign(*words, box.folder / "more.json", box.folder / "more").ok()
+    finally:
+        box.end()

@@ -26,6 +26,7 @@ serve:
   logDatabaseFile: /run/secrets/log-database
   logBucket: s3://our-tiles/team
   logBucketUrl: https://minio.acme.test
+  serviceKeys: ["ca=pkcs11:token=acme;object=ca"]
   witnesses: [w1+5d2f+AQ== https://w1.acme.test]
   witnessesNeeded: 1
 """
@@ -55,6 +56,7 @@ def test_a_whole_file() -> None:
             log_database_file="/run/secrets/log-database",
             log_bucket="s3://our-tiles/team",
             log_bucket_url="https://minio.acme.test",
+            service_keys=("ca=pkcs11:token=acme;object=ca",),
             witnesses=("w1+5d2f+AQ== https://w1.acme.test",),
             witnesses_needed=1,
         ),
@@ -85,6 +87,7 @@ def test_without_a_file_nothing_is_said() -> None:
         "serve.logDatabaseFile: log.db in the data folder  (default)",
         "serve.logBucket: folders in the data folder  (default)",
         "serve.logBucketUrl: AWS_ENDPOINT_URL_S3, else Amazon's  (default)",
+        "serve.serviceKeys: in the data folder  (default)",
         "serve.witnesses: nobody  (default)",
         "serve.witnessesNeeded: all of them  (default)",
     ]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from countermark.config import Config, Source
     from countermark.core.digest import Digest
     from countermark.core.ports import Progress
+    from countermark.core.ports_sigstore import SigningKey
     from countermark.engine import Engine
     from countermark.images import Images
     from countermark.policy.model import Layer, Policy
@@ -515,7 +516,12 @@ class Program:
         """A registry and trust server, as the configuration and these flags have it."""
         from countermark.assembly.server import Server
 
-        return Server(self._serving(flags), self.data_folder, clock, self.environment)
+        return Server(
+            self._serving(flags), self.data_folder, clock, self.environment, self._open_key
+        )
+
+    def _open_key(self, reference: str) -> "SigningKey":
+        return self.cosign.keys.signing_key(reference)
 
     def _serving(self, flags: "Mapping[str, object]") -> "Config":
         """The configuration with the flags of a command about a server."""
@@ -604,10 +610,12 @@ class Program:
     ) -> "Sequence[str]":
         """Give a service of the Sigstore in a server's folder a new key; say what holds from now on."""
         from countermark.assembly import sigstore_files, sigstore_rotation
+        from countermark.assembly.sigstore_keys import OutsideKeys
 
         serve = self._serving(flags).serve
         data = self.absolute(serve.data or self.data_folder)
-        settings = sigstore_files.settings(data, serve, self.environment)
+        outside = OutsideKeys(serve.service_keys, self._open_key)
+        settings = sigstore_files.settings(data, serve, self.environment).replace(outside=outside)
         return sigstore_rotation.rotate(settings, clock, what, url)
 
     @staticmethod

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from countermark.assembly.sigstore import Sigstore
+    from countermark.core.ports_sigstore import SigningKey
 
 DEFAULT_LISTEN = "127.0.0.1:5443"
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate names
@@ -48,16 +49,18 @@ class Server:
         default_data: str,
         clock: Clock,
         environment: "Mapping[str, str]",
+        open_key: "Callable[[str], SigningKey]",
     ) -> None:
         """Take the configuration, and check what can be checked before anything is made.
 
-        ``environment`` is where the secrets of stores elsewhere are looked for.
+        ``environment`` is where the secrets of stores elsewhere are looked for; ``open_key`` opens keys elsewhere.
 
         Raises:
             InputError: an address that is none, or is open to everybody without being told so.
         """
         settings = config.serve
         self._settings, self._clock, self._environment = settings, clock, environment
+        self._open_key = open_key
         self.data = os.path.abspath(settings.data or default_data)
         self.host, self.port = _address(settings.listen or DEFAULT_LISTEN)
         check_start(
@@ -113,6 +116,7 @@ class Server:
         """The private Sigstore, whose libraries nobody else loads."""
         from countermark.assembly.log_stores import settings_of
         from countermark.assembly.sigstore import FOLDER, Sigstore, SigstoreSettings, base_url
+        from countermark.assembly.sigstore_keys import OutsideKeys
 
         settings = self._settings
         self.sigstore = Sigstore(
@@ -124,6 +128,7 @@ class Server:
                 issuers=settings.issuers,
                 htpasswd=self._users if settings.htpasswd else lambda: "",
                 logs=settings_of(settings, self._environment),
+                outside=OutsideKeys(settings.service_keys, self._open_key),
             ),
             self._clock,
         )

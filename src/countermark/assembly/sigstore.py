@@ -22,6 +22,7 @@ from countermark.adapters.tuf_files import TufFolder
 from countermark.assembly import restored_logs
 from countermark.assembly.log_places import DATABASE, LogPlace, LogPlaces
 from countermark.assembly.log_stores import LogSettings, LogStores
+from countermark.assembly.sigstore_keys import NONE, OutsideKeys
 from countermark.assembly.sigstore_logs import (
     LogOpener,
     OpenedLog,
@@ -39,12 +40,11 @@ from countermark.assembly.sigstore_trust import (
 from countermark.core import limits
 from countermark.core.errors import ConfigError, InputError
 from countermark.core.ports import Clock
-from countermark.core.ports_sigstore import CertificateEntries
+from countermark.core.ports_sigstore import CertificateEntries, SigningKey
 from countermark.core.value import Value
 from countermark.formats import trusted_root
 from countermark.formats.trusted_root import Instance
 from countermark.proofs import issuing, timestamp_issuing, x509
-from countermark.proofs.signing_keys import LocalKey
 from countermark.services import sigstore_parts
 from countermark.services.certificate_authority import CertificateAuthority
 from countermark.services.certificate_log import CertificateLogServer
@@ -84,6 +84,7 @@ class SigstoreSettings(Value):
         issuers: file of the OpenID issuers that are believed besides its own, "" for none.
         htpasswd: gives the text of a file of users who may sign in besides the accounts kept here.
         logs: where new logs begin, how those elsewhere are reached, and who witnesses them.
+        outside: keys of its services that lie elsewhere.
     """
 
     folder: str
@@ -93,6 +94,7 @@ class SigstoreSettings(Value):
     issuers: str = ""
     htpasswd: "Callable[[], str]" = lambda: ""
     logs: LogSettings = LogSettings()
+    outside: OutsideKeys = NONE
 
 
 class Sigstore:
@@ -111,7 +113,9 @@ class Sigstore:
         )
         self._stores = LogStores(settings.folder, settings.logs)
         self.places = LogPlaces(settings.folder, self._stores.home())
-        self.trust = Trust(settings.folder, settings.url, self.keys, self.places, clock)
+        self.trust = Trust(
+            settings.folder, settings.url, self.keys, self.places, clock, settings.outside.of
+        )
         self._database = SqliteDatabase(os.path.join(settings.folder, DATABASE))
         migrate(self._database)
         self._witnesses = self._stores.witnesses(clock)
@@ -266,7 +270,7 @@ class Sigstore:
         return found
 
     def _certificate_entries(
-        self, log: Instance, place: LogPlace | None, key: LocalKey, *, is_closed: bool
+        self, log: Instance, place: LogPlace | None, key: SigningKey, *, is_closed: bool
     ) -> CertificateEntries:
         if not is_closed:
             self.places.check_home(log.log_id, "certificate log")

@@ -9,10 +9,9 @@ from countermark.assembly.log_places import LogPlace, LogPlaces
 from countermark.assembly.log_stores import LogStores
 from countermark.core.errors import ConfigError
 from countermark.core.ports import Clock, Request, Response
-from countermark.core.ports_sigstore import TileStore
+from countermark.core.ports_sigstore import SigningKey, TileStore
 from countermark.core.value import Value
 from countermark.formats.trusted_root import Instance
-from countermark.proofs.signing_keys import LocalKey
 from countermark.services.log_publishing import Publisher
 from countermark.services.log_sequencer import Sequencer
 from countermark.services.log_witnesses import Witnesses
@@ -75,7 +74,7 @@ class LogOpener:
         return self._places.of(log.log_id) or LogPlace(name=log.origin)
 
     def opened(
-        self, log: Instance, place: LogPlace, origin: str, key: LocalKey, witnesses: Witnesses
+        self, log: Instance, place: LogPlace, origin: str, key: SigningKey, witnesses: Witnesses
     ) -> OpenedLog:
         """Open a log; its checkpoints are in the name of ``origin``.
 

@@ -8,13 +8,12 @@ import os
 
 from countermark.assembly.data_folder import alone_on, maintained
 from countermark.assembly.sigstore import Sigstore, SigstoreSettings
-from countermark.assembly.sigstore_trust import AUTHORITY, CERTIFICATE_LOG, LOG, TIMESTAMPS
+from countermark.assembly.sigstore_keys import WORDS
 from countermark.core.errors import CountermarkError, InputError
 from countermark.core.ports import Clock
 from countermark.formats.trusted_root import Authority, Instance
 from countermark.formats.tuf_metadata import ROLES
 
-WORDS = {"ca": AUTHORITY, "log": LOG, "ctlog": CERTIFICATE_LOG, "tsa": TIMESTAMPS}
 TUF = "tuf"
 
 
@@ -28,8 +27,8 @@ def rotate(settings: SigstoreSettings, clock: Clock, what: str, url: str) -> lis
         url: a new log's own address, "" for one under the server's.
 
     Raises:
-        InputError: a server runs, or an address that will not do. ConfigError, StorageError, KeyAccessError: the
-            folder cannot be used; nothing has changed.
+        InputError: a server runs, an address that will not do, no other key elsewhere. ConfigError, StorageError,
+            KeyAccessError: the folder cannot be used; nothing has changed.
     """
     if what == "log" and settings.logs.witnesses and not url:
         raise InputError(

@@ -7,6 +7,7 @@ that no trusted root names is never used. What signed before stays there with th
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from countermark.adapters import storage
@@ -16,6 +17,7 @@ from countermark.assembly.log_places import CERTIFICATE_TILES, TILES, LogPlace, 
 from countermark.core import limits
 from countermark.core.errors import ConfigError, EvidenceError, InputError
 from countermark.core.ports import Clock
+from countermark.core.ports_sigstore import SigningKey
 from countermark.formats import trusted_root
 from countermark.formats.trusted_root import Authority, Instance, TrustedRoot
 from countermark.proofs import (
@@ -47,13 +49,20 @@ class Trust:
     Args:
         folder: the Sigstore's.
         url: how clients reach it.
-        keys: its keys.
+        keys: its keys in the folder.
         places: where its logs lie.
         clock: the time.
+        outside: gives its keys that lie elsewhere, by service.
     """
 
     def __init__(
-        self, folder: str, url: str, keys: SealedFiles, places: LogPlaces, clock: Clock
+        self,
+        folder: str,
+        url: str,
+        keys: SealedFiles,
+        places: LogPlaces,
+        clock: Clock,
+        outside: "Callable[[str], Sequence[SigningKey]]" = lambda _: (),
     ) -> None:
         """Read it; made where there is nothing yet.
 
@@ -62,6 +71,7 @@ class Trust:
         """
         self.path = os.path.join(folder, TRUSTED_ROOT)
         self._url, self._keys, self._places, self._clock = url, keys, places, clock
+        self._outside = outside
         content = storage.read(self.path, limits.TRUSTED_ROOT_BYTES)
         if content is None:
             self._believe(self._first())
@@ -77,18 +87,24 @@ class Trust:
 
     # Keys -----------------------------------------------------------------------------------------------
 
-    def key(self, service: str, public_der: bytes) -> LocalKey:
+    def key(self, service: str, public_der: bytes) -> SigningKey:
         """One of our keys for a service: the one that the trusted root names.
 
         Raises:
             ConfigError: it is not among ours. KeyAccessError, StorageError: it cannot be opened.
+            UnavailableError: its keeper is out of reach.
         """
+        for outside in self._outside(service):
+            if outside.public_der == public_der:
+                return outside
         for name in self._names(service):
             key = self._opened(name)
             if key.public_der == public_der:
                 return key
         raise ConfigError(
-            f"none of the keys for {service} is the one that the trusted root names", file=self.path
+            f"none of the keys for {service} is the one that the trusted root names",
+            file=self.path,
+            hint="name it again, if it lies elsewhere: --service-key",
         )
 
     def _names(self, service: str) -> list[str]:
@@ -103,11 +119,38 @@ class Trust:
             raise ConfigError(f"the key {name} is missing", file=self.path)
         return signing_keys.from_pkcs8(private)
 
-    def _first_key(self, service: str) -> LocalKey:
+    def _first_key(self, service: str) -> SigningKey:
         """The first key for a service; after a crash it may be there already."""
-        return self._opened(service) if self._names(service) else self._new_key(service)
+        for outside in self._outside(service):
+            return outside
+        return self._opened(service) if self._names(service) else self._made(service)
 
-    def _new_key(self, service: str) -> LocalKey:
+    def _new_key(self, service: str) -> SigningKey:
+        """Another key for a service: one that lies elsewhere and has not been used, or a new one in the folder.
+
+        Raises:
+            InputError: there are only used ones elsewhere.
+        """
+        outside = self._outside(service)
+        used = self._used(service)
+        for key in outside:
+            if key.public_der not in used:
+                return key
+        if outside:
+            raise InputError(
+                f"each key for {service} that lies elsewhere is in use already",
+                hint="name the new one besides: --service-key",
+            )
+        return self._made(service)
+
+    def _used(self, service: str) -> set[bytes]:
+        root = self.root
+        if service in (LOG, CERTIFICATE_LOG):
+            return {log.key for log in (root.logs if service == LOG else root.ct_logs)}
+        authorities = root.authorities if service == AUTHORITY else root.timestamp_authorities
+        return {public_key_of(authority) for authority in authorities}
+
+    def _made(self, service: str) -> LocalKey:
         newest = next(iter(self._names(service)), "")
         number = int(newest[len(service) + 1 :] or 1) + 1
         made = signing_keys.generate(_ALGORITHMS.get(service, "ecdsa-p256"))
@@ -130,7 +173,7 @@ class Trust:
             timestamp_authorities=(self._timestamps(self._first_key(TIMESTAMPS), 1, now),),
         )
 
-    def _authority(self, key: LocalKey, number: int, now: datetime) -> Authority:
+    def _authority(self, key: SigningKey, number: int, now: datetime) -> Authority:
         """Certify an authority's key under a root whose own key nobody keeps: nothing more comes of it."""
         name, start = trusted_root.host_of(self._url), _start(now)
         more, end = _counted(number), start + _LIFE
@@ -153,7 +196,7 @@ class Trust:
             start=start,
         )
 
-    def _timestamps(self, key: LocalKey, number: int, now: datetime) -> Authority:
+    def _timestamps(self, key: SigningKey, number: int, now: datetime) -> Authority:
         name = trusted_root.host_of(self._url)
         called = f"{name[:40]} timestamps{_counted(number)}"
         return Authority(
@@ -258,7 +301,7 @@ def _start(now: datetime) -> datetime:
     return (now - _EARLY).replace(microsecond=0)
 
 
-def _instance(base_url: str, key: LocalKey, start: datetime) -> Instance:
+def _instance(base_url: str, key: SigningKey, start: datetime) -> Instance:
     """What is believed of a log; an Ed25519 key is known by its name too, as the checkpoints of Rekor 2 have it."""
     public = spki.parse(key.public_der)
     return Instance(

@@ -24,6 +24,7 @@ _OF_SIGSTORE = (
     "log_database_file",
     "log_bucket",
     "log_bucket_url",
+    "service_key",
     "witness",
     "witnesses",
 )
@@ -40,7 +41,7 @@ def master_key_argument(parser: "argparse.ArgumentParser") -> None:
 
 
 def log_arguments(parser: "argparse.ArgumentParser") -> None:
-    """The words that say where a Sigstore's logs lie, and who witnesses them."""
+    """The words that say where a Sigstore's logs and keys lie, and who witnesses them."""
     add = parser.add_argument
     add(
         "--log-database-file",
@@ -59,6 +60,13 @@ def log_arguments(parser: "argparse.ArgumentParser") -> None:
         metavar="URL",
         default="",
         help="where the bucket is (default: AWS_ENDPOINT_URL_S3, else Amazon's)",
+    )
+    add(
+        "--service-key",
+        metavar="SERVICE=REF",
+        action="append",
+        default=[],
+        help="a key that lies elsewhere: ca, log, ctlog or tsa, and pkcs11:, awskms://, a file …; may repeat",
     )
     add(
         "--witness",

@@ -233,3 +233,32 @@ def test_what_others_have_lost_is_put_back(make_image: Make, form: str) -> None:
     for by in ("one", "two"):
         ours(image, *CHECK, "-a", f"by={by}", image.reference).ok()
         image.run(*CHECK, "-a", f"by={by}", image.reference).ok()
+
+
+@pytest.mark.parametrize(("to", "left"), [("bundle", "referrer"), ("legacy", "att")])
+def test_attestations_in_the_other_form(make_image: Make, to: str, left: str) -> None:
+    """The real cosign makes them in one form, and verifies what we put there in the other."""
+    image = make_image("one")
+    (image.cosign.folder / "p.json").write_text('{"ok": true}')
+    flags = OLD if to == "bundle" else image.cosign.key_only
+    attest = ("attest", "--key", "cosign.key", "--predicate", "p.json")
+    image.run(*attest, "--type", "vuln", *flags, image.reference).ok()
+    image.run(*attest, "--type", "https://acme.test/t", *flags, image.reference).ok()
+    image.run("sign", "--key", "cosign.key", *flags, image.reference).ok()
+    words = ("convert", "--to", to, "--key", "cosign.pub", "-o", "json", image.reference)
+    found = json.loads(own(image, *words).ok().out)["attestations"]
+    assert [each["state"] for each in found] == ["converted"] * 2
+    assert {each["predicateType"] for each in found} == {
+        "https://cosign.sigstore.dev/attestation/vuln/v1",
+        "https://acme.test/t",
+    }
+    again = json.loads(own(image, *words).ok().out)["attestations"]
+    assert [each["state"] for each in again] == ["present"] * 2
+    # only what we made is left
+    gone = "attestation" if to == "bundle" else "referrer"
+    ours(image, "clean", "-f", "--type", gone, image.reference).ok()
+    assert set(kinds(image, image.reference)) - {"sig"} == {left}
+    for kind in ("vuln", "https://acme.test/t"):
+        attested = ("verify-attestation", *CHECK[1:], "--type", kind, image.reference)
+        image.run(*attested).ok()
+        ours(image, *attested).ok()

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from countermark.assembly.program import Program, Watched
     from countermark.core.reference import ImageReference, Repository, Subject
     from countermark.core.signer import CosignSigner
+    from countermark.formats.bundle import LogEntry
     from countermark.formats.trusted_root import TrustedRoot
     from countermark.migration import Migration
     from countermark.mirror.mirror import Mirror
     from countermark.policy.model import Policy
+    from countermark.schemes.cosign.converting import Converter
     from countermark.schemes.cosign.examination import Examination
     from countermark.schemes.cosign.material import Artifact
     from countermark.schemes.cosign.signer import CosignImageSigner
@@ -229,6 +231,21 @@ class Cosign:
 
         progress = self._program.progress(out)
         return Mirror(self.registry(access), progress, self.signatures_place)
+
+    def converter(
+        self, access: "RegistryAccess", repository: "Repository", key: str, log_url: str
+    ) -> "Converter":
+        """Puts attestations there in the other form; ``key`` is the public key that signed, ``log_url`` a Rekor 1."""
+        from countermark.schemes.cosign.converting import Converter
+        from countermark.schemes.cosign.evidence import key_hint
+
+        place = self.signatures_place(repository)
+        hint = key_hint(self.keys.public_key(key).der) if key else ""
+
+        def proven(entry: "LogEntry") -> "LogEntry":
+            return self.rekor(log_url).at(entry.log_index)
+
+        return Converter(self.registry(access), place, proven, hint, self._program.now())
 
     def saved_folder(self, path: str) -> "SavedImages":
         """A folder with a saved image; see ``SavedImages``."""

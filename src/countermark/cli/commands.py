@@ -31,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     _command("attest", "sign", "attest", "state something about images, signed"),
     _command("tree", "beside", "tree", "show what lies beside an image: signatures, attestations"),
     _command("copy", "beside", "copy", "take an image elsewhere, with all that lies beside it"),
+    _command("convert", "convert", "convert", "put attestations there in the other form too"),
     _command("repair", "beside", "repair", "put back signatures that others' writing has lost"),
     _command("pull", "images", "pull", "fetch an image, if it is vouched for"),
     _command("push", "images", "push", "send an image to a registry, and sign it with --sign"),

@@ -66,7 +66,7 @@ def bundle(
             "the bundle has no envelope, so that it says nothing about an image",
             hint="a bundle of a file's signature stays beside the file",
         )
-    stated = _stated(found.content, subject.digest)
+    stated = stated_about(found.content, subject.digest)
     if found.version != "0.3":
         content = found.replace(version="0.3").encode()
     return attach.attach_bundle(registry, place, subject, content, stated.predicate_type, now)
@@ -108,7 +108,7 @@ def _legacy(line: bytes, subject: Digest) -> LegacySignature:
         payload=line,
         signature=envelope.signatures[0].value,
         is_attestation=True,
-        predicate_type=_stated(envelope, subject).predicate_type,
+        predicate_type=stated_about(envelope, subject).predicate_type,
     )
 
 
@@ -129,8 +129,12 @@ def is_bundle(line: bytes) -> bool:
     return isinstance(value, dict) and "verificationMaterial" in value
 
 
-def _stated(envelope: Envelope, subject: Digest) -> InTotoStatement:
-    """Read the statement in an envelope, which has to be about the image."""
+def stated_about(envelope: Envelope, subject: Digest) -> InTotoStatement:
+    """Read the statement in an envelope, which has to be about the image.
+
+    Raises:
+        InputError: it is none, or about another.
+    """
     if envelope.payload_type != IN_TOTO:
         raise InputError(f"invalid payloadType {envelope.payload_type[:80]!r} on envelope")
     try:

@@ -100,7 +100,7 @@ class HostedSigstore:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             status = main([str(word) for word in words], make)
         for program in programs:
-            program.http.close()
+            program.close()
         return status, said.getvalue()
 
     def ok(self, *words: str | Path, **environment: str) -> str:

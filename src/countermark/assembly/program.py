@@ -116,6 +116,13 @@ class Program:
         found: T = self._made[name]  # type: ignore[assignment]
         return found
 
+    def close(self) -> None:
+        """Let go of connections and databases; a process that ends need not."""
+        for name in ("logs", "http"):
+            made = self._made.pop(name, None)
+            if made is not None:
+                made.close()  # type: ignore[attr-defined]
+
     # Environment and configuration ------------------------------------------------------------------
 
     @property

@@ -42,6 +42,19 @@ if TYPE_CHECKING:
     from countermark.schemes.cosign.verifier import CosignVerifier
 
 
+class _WhenAsked:
+    """Trusted roots and conditions as verifiers ask for them, whose modules most verifications do without."""
+
+    def __init__(self, cosign: "Cosign") -> None:
+        self._cosign = cosign
+
+    def trusted_root(self, name: str) -> "TrustedRoot":
+        return self._cosign.roots().trusted_root(name)
+
+    def objection(self, condition: str, statement: bytes) -> str:
+        return self._cosign.conditions.objection(condition, statement)
+
+
 class Cosign:
     """Makes, once each, the things that a command of cosign's may ask for."""
 
@@ -280,15 +293,18 @@ class Cosign:
         from countermark.schemes.cosign.verifier import CosignVerifier
 
         return CosignVerifier(
-            registry, self.roots(), place_of=policy.signatures_of, conditions=self.conditions
+            registry, _WhenAsked(self), place_of=policy.signatures_of, conditions=_WhenAsked(self)
         )
 
     @property
     def conditions(self) -> "CelConditions":
-        """Reads and judges conditions on what attestations state."""
+        """Reads and judges conditions on what attestations state; it remembers what it has judged."""
         from countermark.adapters.conditions import CelConditions
 
-        return CelConditions()
+        found = self._made.get("conditions")
+        if not isinstance(found, CelConditions):
+            found = self._made["conditions"] = CelConditions()
+        return found
 
     def roots(self) -> "TrustedRoots":
         """Trusted roots that a policy does not spell out: the initialized Sigstore's, and the public one's."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from countermark.schemes.dct.key_ring import KeyRing
     from countermark.schemes.dct.repository import Loader
     from countermark.schemes.dct.signer import DctPublisher
-    from countermark.schemes.interface import Verifier
+    from countermark.schemes.interface import TagAuthority, Verifier
 
     T = TypeVar("T")
 
@@ -426,26 +426,32 @@ class Program:
     ) -> "Engine":
         """The engine, under the policy that is given, or else the one that applies."""
         from countermark.engine import Engine
-        from countermark.schemes.dct.verifier import DctVerifier
 
         if policy is None:
             policy = self.policy(policy_file, require_pin=require_pin)
-        dct = DctVerifier(self.servers, self.loader)
         memory = None
         if any(layer.last_good is not None for layer in policy.layers):
             from countermark.adapters.claim_memory import FolderClaims
 
             memory = FolderClaims(os.path.join(self.trust_folder, "countermark-claims"))
         registry = self.registry(policy)
-        verifiers: dict[str, Verifier] = {"dct": dct}
-        if any(signer.scheme == "cosign" for signer in policy.signers):
+        schemes = {
+            signer.scheme for signer in policy.signers
+        }  # none else is loaded: a start costs each its time
+        verifiers: dict[str, Verifier] = {}
+        authorities: dict[str, TagAuthority] = {}
+        if "dct" in schemes or any(layer.moved_tag == "useSigned" for layer in policy.layers):
+            from countermark.schemes.dct.verifier import DctVerifier
+
+            verifiers["dct"] = authorities["dct"] = DctVerifier(self.servers, self.loader)
+        if "cosign" in schemes:
             verifiers["cosign"] = self.cosign.verifier(policy, registry)
         return Engine(
             registry,
             verifiers,
             policy,
             clock,
-            tag_authorities={"dct": dct},
+            tag_authorities=authorities,
             point=point,
             memory=memory,
         )

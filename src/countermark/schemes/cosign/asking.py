@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 
+# Questions that are worth a thread, and so a connection, of their own: its handshake takes two further round trips.
+_EACH = 3
+
+
 def all_answers(
     questions: "Sequence[Callable[[], Answer]]", threads: int
 ) -> "list[Answer | CountermarkError]":
     """Put every question, on so many threads at most, and return the answers or errors in their order.
 
-    None is left out because another one failed. The threads are bare ones: importing ``threading`` would cost a cold
-    start more than most questions do.
+    None is left out because another one failed. Few questions are put one after the other. The threads are bare
+    ones: importing ``threading`` would cost a cold start more than most questions do.
 
     Raises:
         Whatever a question raises that is no CountermarkError: a bug.
@@ -40,7 +44,8 @@ def all_answers(
             except BaseException as bug:  # noqa: BLE001 - raised again below, in the caller's thread
                 bugs.append(bug)
 
-    helpers = [_start(serve) for _ in range(min(threads, len(questions)) - 1)]
+    wanted = -(-len(questions) // _EACH)
+    helpers = [_start(serve) for _ in range(min(threads, wanted) - 1)]
     try:
         serve()
     finally:

@@ -41,13 +41,15 @@ def test_a_bug_is_raised(threads: int) -> None:
 
 
 def test_questions_wait_for_each_other_only_where_there_are_too_few_threads() -> None:
-    """Each of three asks holds a lock that the next one lets go: one thread alone would never end."""
+    """The first three each hold a lock that the next one lets go: one thread alone would never end."""
     gates = [allocate_lock() for _ in range(3)]
     for gate in gates:
         gate.acquire()
     seen: set[int] = set()
 
     def ask(number: int) -> int:
+        if number > 2:
+            return number
         seen.add(get_ident())
         if number < 2:
             assert gates[number].acquire(timeout=30)
@@ -55,6 +57,17 @@ def test_questions_wait_for_each_other_only_where_there_are_too_few_threads() ->
             gates[number - 1].release()
         return number
 
-    questions = [partial(ask, number) for number in range(3)]
-    assert all_answers(questions, 3) == [0, 1, 2]
+    questions = [partial(ask, number) for number in range(9)]
+    assert all_answers(questions, 3) == list(range(9))
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 1), (3, 1), (4, 2), (9, 3), (40, 8)])
+def test_few_questions_are_not_worth_a_connection(count: int, most: int) -> None:
+    seen: set[int] = set()
+
+    def ask() -> None:
+        seen.add(get_ident())
+
+    all_answers([ask] * count, 8)
+    assert 1 <= len(seen) <= most

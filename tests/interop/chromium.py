@@ -71,6 +71,11 @@ class Chromium:
     def text(self, selector: str) -> str:
         return str(self._ask("GET", f"{self._find(selector)}/text"))
 
+    def shows(self, text: str) -> bool:
+        """Whether the page has a text; between two pages there is none to look at."""
+        found = self.run("return document.querySelector('main')?.innerText ?? ''")
+        return text in str(found)
+
     def type(self, selector: str, text: str) -> None:
         self._ask("POST", f"{self._find(selector)}/value", {"text": text})
 

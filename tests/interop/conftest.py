@@ -39,10 +39,15 @@ Peer = TypeVar("Peer", bound=Stoppable)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder; none of them can run without foreign programs."""
+    """Mark every test of this folder; none of them can run without foreign programs.
+
+    Those of timestamp-server come first: it takes one port of the machine, and the Sigstore that all other tests
+    share has one of its own until the end.
+    """
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.interop)
+    items.sort(key=lambda item: not item.path.name.startswith("test_timestamp_"))
 
 
 def _missing(missing: object) -> None:

@@ -72,7 +72,7 @@ def test_sign_in_then_continue_then_sign_out(
     assert browser.run("return document.activeElement.id") == "name"
     browser.type("#name", ALICE)
     browser.type("#password", "wrong\ue007")  # Enter
-    until(lambda: "wrong" in browser.text("main"), 20, "the refusal")
+    until(lambda: browser.shows("wrong"), 20, "the refusal")
     assert browser.text("[role=alert]") == "The name or the password is wrong."
     assert browser.run("return document.activeElement.id") == "password"
     browser.type("#password", PASSWORD)
@@ -116,7 +116,7 @@ def test_a_device_is_let_in_by_typing_its_code(browser: Chromium, issuer: OurIss
     browser.type("#name", ALICE)
     browser.type("#password", PASSWORD)
     browser.click("button[value=allow]")
-    until(lambda: "is let in" in browser.text("main"), 20, "done")
+    until(lambda: browser.shows("is let in"), 20, "done")
     fields = {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "client_id": "sigstore",
@@ -172,7 +172,7 @@ def test_nothing_in_it_runs_or_loads(browser: Chromium, issuer: OurIssuer) -> No
     browser.type("#name", '"><script>document.title="run"</script>')
     browser.type("#password", "wrong")
     browser.click("button[value=allow]")
-    until(lambda: "wrong" in browser.text("main"), 20, "the refusal")
+    until(lambda: browser.shows("wrong"), 20, "the refusal")
     assert browser.run("return document.title") == "Sign in · Countermark"
     assert browser.run("return document.scripts.length") == 0
     assert browser.run("return performance.getEntriesByType('resource').length") == 0

@@ -18,6 +18,7 @@ from countermark.proofs import (
     certificate_names,
     certificates,
     cms,
+    cosign_key_files,
     cosign_keys,
     cosignatures,
     key_files,
@@ -179,7 +180,7 @@ def _encrypted(content: bytes) -> None:
     """Read as cosign's key and, where it is not made to take long, opened with a wrong password."""
     with suppress(KeyAccessError):
         cosign_keys.import_pem(content)
-    cosign_keys.parse(content)
+    cosign_key_files.parse(content)
 
 
 def _cosign_keys() -> tuple[bytes, ...]:

@@ -12,12 +12,12 @@ from countermark.adapters import pkcs11_uri
 from countermark.adapters.http_client import HttpClient
 from countermark.adapters.key_references import KeyReferences, Secrets
 from countermark.core.errors import CountermarkError, InputError, KeyAccessError, MalformedError
-from countermark.proofs import cosign_keys, public_keys, signing_keys
+from countermark.proofs import cosign_key_files, cosign_keys, public_keys, signing_keys
 from countermark.proofs.pem import Block
 
 TYPES = st.sampled_from(
     [
-        *cosign_keys.TYPES,
+        *cosign_key_files.TYPES,
         *(f"{kind}PRIVATE KEY" for kind in ("", "EC ", "RSA ")),
         *("PUBLIC KEY", "RSA PUBLIC KEY", "EC PARAMETERS"),
     ]
@@ -36,7 +36,7 @@ VALUES = st.none() | st.integers(0, 1 << 17) | BASE64
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_key_files(text: bytes) -> None:
-    for read in (cosign_keys.parse, cosign_keys.import_pem):
+    for read in (cosign_key_files.parse, cosign_keys.import_pem):
         with contextlib.suppress(KeyAccessError):
             read(text)
     with contextlib.suppress(MalformedError):
@@ -55,9 +55,9 @@ def test_encrypted_keys(
         "cipher": {"name": "nacl/secretbox", "nonce": nonce},
         "ciphertext": sealed,
     }
-    text = Block(type=cosign_keys.TYPES[0], content=json.dumps(document).encode()).encode()
+    text = Block(type=cosign_key_files.TYPES[0], content=json.dumps(document).encode()).encode()
     with contextlib.suppress(KeyAccessError):
-        found = cosign_keys.parse(text)
+        found = cosign_key_files.parse(text)
         assert found.rounds in (32768, 65536, 131072)
 
 

@@ -307,10 +307,16 @@ class Cosign:
         return found
 
     def roots(self) -> "TrustedRoots":
-        """Trusted roots that a policy does not spell out: the initialized Sigstore's, and the public one's."""
+        """Trusted roots that a policy does not spell out: the initialized Sigstore's, and the public one's.
+
+        Made once: they hold what they have fetched, and warn once of a mirror that is away.
+        """
         from countermark.adapters.sigstore_root import PUBLIC_MIRROR, SigstoreRoot, TrustedRoots
         from countermark.assembly.program import clock
 
+        found = self._made.get("roots")
+        if isinstance(found, TrustedRoots):
+            return found
         program = self._program
         public = SigstoreRoot(
             program.http,
@@ -320,7 +326,8 @@ class Cosign:
             mirror=PUBLIC_MIRROR,
             tls_for=program.certificate_folders.tls_for,
         )
-        return TrustedRoots("", self.sigstore(), public)
+        made = self._made["roots"] = TrustedRoots("", self.sigstore(), public)
+        return made
 
     @property
     def tuf_folder(self) -> str:

@@ -332,7 +332,8 @@ class Opening:
         Raises:
             Whatever opening it raised.
         """
-        _load_meanwhile()
+        if self._thread.is_alive():
+            _load_meanwhile()
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -344,11 +345,10 @@ class Opening:
 def _load_meanwhile() -> None:
     """Load what is needed once the key is open: it takes a tenth as long as opening it, and would come after it."""
     from countermark.adapters import registry_referrers, registry_upload
-    from countermark.proofs import cosign_key_files, cosign_keys, libcrypto, signing_keys
+    from countermark.proofs import cosign_key_files, libcrypto, signing_keys
 
-    del cosign_keys, registry_referrers, registry_upload
+    del registry_referrers, registry_upload
     cosign_key_files.load_cipher()
     libcrypto.shared()
-    signing_keys.generate().sign(
-        b""
-    )  # with its first signature cryptography loads the rest of itself
+    # with the first key that it reads, and the first signature, cryptography loads the rest of itself
+    signing_keys.from_pkcs8(signing_keys.generate().to_pkcs8()).sign(b"")

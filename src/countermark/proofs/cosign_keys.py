@@ -2,22 +2,11 @@
 
 from countermark.core.errors import Code, KeyAccessError, MalformedError
 from countermark.proofs import private_der, signing_keys
-from countermark.proofs.cosign_key_files import TYPES, EncryptedKey, encrypted, first_block, parse
+from countermark.proofs.cosign_key_files import encrypted, first_block, parse
 from countermark.proofs.keys import public_key
 from countermark.proofs.signing_keys import LocalKey
 
-__all__ = ("TYPES", "encode", "import_pem", "open", "opened", "parse")
-
 _IMPORTED_RSA_BITS = (2048, 3072, 4096)  # cosign's key policy, Let's Encrypt's
-
-
-def opened(file: EncryptedKey, password: bytes) -> LocalKey:
-    """Decrypt a key file; takes a quarter of a second and 64 MB.
-
-    Raises:
-        KeyAccessError: ``passphrase``, the password is wrong; or what is inside is no key that we accept.
-    """
-    return of_pkcs8(file.decrypted(password))
 
 
 def of_pkcs8(content: bytes) -> LocalKey:
@@ -27,24 +16,18 @@ def of_pkcs8(content: bytes) -> LocalKey:
         KeyAccessError: it is no key that we accept.
     """
     try:
-        private = private_der.parse_pkcs8(
-            content
-        ).object  # faster than cryptography's reader, for EC keys
-    except MalformedError:
-        private = None
-    try:
-        return LocalKey(private) if private is not None else signing_keys.from_pkcs8(content)
+        return signing_keys.from_pkcs8(content)
     except KeyAccessError as error:
         raise KeyAccessError(f"parsing private key: {error}", code=error.code) from None
 
 
 def open(text: bytes, password: bytes) -> LocalKey:
-    """Read and decrypt a key file.
+    """Read and decrypt a key file; takes a quarter of a second and 64 MB.
 
     Raises:
-        KeyAccessError: see ``parse`` and ``opened``.
+        KeyAccessError: it is none, the password is wrong, or what is inside is no key that we accept.
     """
-    return opened(parse(text), password)
+    return of_pkcs8(parse(text).decrypted(password))
 
 
 def encode(key: LocalKey, password: bytes) -> bytes:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from nacl.secret import SecretBox
 
 from countermark.core.errors import Code, KeyAccessError
-from countermark.proofs import cosign_keys, public_keys, signing_keys
+from countermark.proofs import cosign_key_files, cosign_keys, public_keys, signing_keys
 from countermark.proofs.pem import Block
 
 KEY = signing_keys.generate()
@@ -96,15 +96,15 @@ def test_a_file_of_cosign() -> None:
 
 
 def test_no_two_files_are_the_same() -> None:
-    first, second = (cosign_keys.parse(cosign_keys.encode(KEY, b"")) for _ in range(2))
+    first, second = (cosign_key_files.parse(cosign_keys.encode(KEY, b"")) for _ in range(2))
     assert first.salt != second.salt
     assert first.nonce != second.nonce
     assert (len(first.salt), len(first.nonce), first.rounds) == (32, 24, 65536)
-    assert cosign_keys.opened(first, b"").public == KEY.public
+    assert cosign_keys.of_pkcs8(first.decrypted(b"")).public == KEY.public
 
 
 @pytest.mark.parametrize("rounds", [32768, 131072])
-@pytest.mark.parametrize("kind", cosign_keys.TYPES)
+@pytest.mark.parametrize("kind", cosign_key_files.TYPES)
 def test_files_of_other_years(rounds: int, kind: str) -> None:
     text = sealed(KEY.to_pkcs8(), b"\xff\x00", rounds, kind)
     assert cosign_keys.open(text, b"\xff\x00").public == KEY.public
@@ -145,13 +145,13 @@ def changed(*path: str, to: object) -> bytes:
         (changed("ciphertext", to="é"), "ciphertext is not base64"),
         (changed("ciphertext", to=1), "not a string"),
         (written([]), "not an object"),
-        (Block(type=cosign_keys.TYPES[0], content=b"{").encode(), "not JSON"),
-        (Block(type=cosign_keys.TYPES[0], content=b"\xff").encode(), "not UTF-8"),
+        (Block(type=cosign_key_files.TYPES[0], content=b"{").encode(), "not JSON"),
+        (Block(type=cosign_key_files.TYPES[0], content=b"\xff").encode(), "not UTF-8"),
     ],
 )
 def test_files_that_are_broken(text: bytes, words: str) -> None:
     with pytest.raises(KeyAccessError, match=r"^decrypt: ") as caught:
-        cosign_keys.parse(text)
+        cosign_key_files.parse(text)
     assert words in str(caught.value)
     assert caught.value.code == Code.MALFORMED
 
@@ -184,8 +184,10 @@ def test_only_encrypted_keys_sign(text: bytes, kind: str) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", [b"", b"hello", cosign_keys.TYPES[0].encode(), plain(P256)[:-5]])
-@pytest.mark.parametrize("read", [cosign_keys.parse, cosign_keys.import_pem])
+@pytest.mark.parametrize(
+    "text", [b"", b"hello", cosign_key_files.TYPES[0].encode(), plain(P256)[:-5]]
+)
+@pytest.mark.parametrize("read", [cosign_key_files.parse, cosign_keys.import_pem])
 def test_what_is_no_pem(read: object, text: bytes) -> None:
     assert callable(read)
     with pytest.raises(KeyAccessError, match=r"^invalid pem block$") as caught:

@@ -140,6 +140,15 @@ class Cosign:
                     waiting.append(below)
         return found
 
+    def manifests(self, access: "RegistryAccess", reference: "ImageReference") -> "list[Subject]":
+        """What an image is now, and what its index names.
+
+        Raises:
+            As ``subject``.
+        """
+        found = self.subject(access, reference)
+        return [found, *self.children(access, found)]
+
     def examine(
         self,
         access: "RegistryAccess",

@@ -50,28 +50,36 @@ _WORDS = {
 }
 
 
-def tree_arguments(parser: "argparse.ArgumentParser") -> None:
-    """The words of ``tree``."""
-    parser.epilog = TREE_EXAMPLES
+def _image_arguments(parser: "argparse.ArgumentParser") -> None:
+    """The words of a command about one image."""
     parser.add_argument("image", metavar="IMAGE", help="the image: name, tag, digest or both")
+    _output_argument(parser)
+
+
+def _output_argument(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="how to show it"
     )
+
+
+def tree_arguments(parser: "argparse.ArgumentParser") -> None:
+    """The words of ``tree``."""
+    parser.epilog = TREE_EXAMPLES
+    _image_arguments(parser)
 
 
 def tree(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Show what lies beside an image, and beside the images that an index names."""
     reference = ImageReference.parse(args.image).with_default_tag()
     access = RegistryAccess()
-    subject = program.cosign.subject(access, reference)
-    manifests = [subject, *program.cosign.children(access, subject)]
-    place = program.cosign.signatures_place(subject.repository)
+    manifests = program.cosign.manifests(access, reference)
+    place = program.cosign.signatures_place(reference.repository)
     registry = program.cosign.registry(access)
     found = [
         (each, sorted(beside.listed(registry, place, each.digest), key=_rank)) for each in manifests
     ]
     if args.output == "json":
-        out.document(_document(reference, subject, found))
+        out.document(_document(reference, found))
         return 0
     out.result(harmless(reference.familiar))
     for each, attached in found:
@@ -100,13 +108,12 @@ def _line(each: "Attached") -> str:
 
 def _document(
     reference: ImageReference,
-    subject: "Subject",
     found: "list[tuple[Subject, list[Attached]]]",
 ) -> "dict[str, Any]":
     return {
         "version": 1,
         "image": reference.familiar,
-        "digest": str(subject.digest),
+        "digest": str(found[0][0].digest),
         "manifests": [
             {
                 "digest": str(manifest.digest),
@@ -146,7 +153,7 @@ def copy_arguments(parser: "argparse.ArgumentParser") -> None:
     )
     add("--platform", metavar="OS/ARCH", default="", help="of an index the image for one platform")
     add("-f", "--force", action="store_true", help="move a tag that means another image there")
-    add("-o", "--output", choices=("text", "json"), default="text", help="how to show it")
+    _output_argument(parser)
 
 
 def copy(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
@@ -203,19 +210,15 @@ def _check_folders(args: "argparse.Namespace") -> None:
 def repair_arguments(parser: "argparse.ArgumentParser") -> None:
     """The words of ``repair``."""
     parser.epilog = REPAIR_EXAMPLES
-    parser.add_argument("image", metavar="IMAGE", help="the image: name, tag, digest or both")
-    parser.add_argument(
-        "-o", "--output", choices=("text", "json"), default="text", help="how to show it"
-    )
+    _image_arguments(parser)
 
 
 def repair(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """List again what has a tag of its own and is listed no more, for an image and what its index names."""
     reference = ImageReference.parse(args.image).with_default_tag()
     access = RegistryAccess()
-    subject = program.cosign.subject(access, reference)
-    manifests = [subject, *program.cosign.children(access, subject)]
-    place = program.cosign.signatures_place(subject.repository)
+    manifests = program.cosign.manifests(access, reference)
+    place = program.cosign.signatures_place(reference.repository)
     registry = program.cosign.registry(access)
     counts = {
         "bundles": sum(registry.repair_referrers(place, each.digest) for each in manifests),

@@ -50,17 +50,12 @@ def convert(args: "argparse.Namespace", program: "Program", out: "Output") -> in
     """Convert what lies beside an image, and beside the images that an index names."""
     reference = ImageReference.parse(args.image).with_default_tag()
     access = RegistryAccess()
-    subject = program.cosign.subject(access, reference)
-    converter = program.cosign.converter(access, subject.repository, args.key, args.rekor_url)
+    manifests = program.cosign.manifests(access, reference)
+    converter = program.cosign.converter(access, reference.repository, args.key, args.rekor_url)
     done: list[Converted] = []
     try:
-        for each in (subject, *program.cosign.children(access, subject)):
-            descriptor = oci.Descriptor(
-                media_type=each.media_type or oci.OCI_MANIFEST,
-                digest=each.digest,
-                size=each.size or 0,
-            )
-            for one in converter.convert(descriptor, args.to):
+        for each in manifests:
+            for one in converter.convert(oci.describe(each), args.to):
                 done.append(one)
                 if args.output == "text":
                     _show(one, out)

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from countermark.core.reference import Subject
+
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -345,6 +347,15 @@ def encode_index(manifests: "Sequence[Descriptor]") -> bytes:
     """Write an OCI index, as the fallback tag of a subject's referrers holds it (distribution-spec 1.1)."""
     entries: list[Json | dict[str, object]] = [entry.encode() for entry in manifests]
     return compact({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+
+
+def describe(subject: "Subject") -> Descriptor:
+    """What an image is, as manifests that refer to it have it."""
+    return Descriptor(
+        media_type=subject.media_type or OCI_MANIFEST,
+        digest=subject.digest,
+        size=subject.size or 0,
+    )
 
 
 def fallback_tag(subject: Digest) -> str:

@@ -6,9 +6,9 @@ Nothing here is verified, as with cosign; but what says that it is about another
 from countermark.cli.cosign import named
 from countermark.cli.cosign.downloads import SBOMS
 from countermark.cli.cosign.registries import registry_access
-from countermark.cli.cosign.words import CosignError
+from countermark.cli.cosign.words import CosignError, Failing
 from countermark.core import limits
-from countermark.core.errors import CountermarkError, MalformedError
+from countermark.core.errors import MalformedError
 from countermark.formats import legacy, oci, payloads
 from countermark.formats.go_text import from_base64
 from countermark.schemes.cosign import attach_given
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from countermark.cli.cosign.words import Words
     from countermark.cli.output import Output
     from countermark.core.digest import Digest
-    from countermark.core.reference import Repository, Subject
+    from countermark.core.reference import Repository
     from countermark.formats.legacy import LegacySignature
-    from countermark.formats.oci import Descriptor
 
 _UNSIGNED = (
     "WARNING: Attaching SBOMs this way does not sign them. "
@@ -40,16 +39,11 @@ def signature(words: "Words", program: "Program", out: "Output") -> int:
     registry = program.cosign.registry(registry_access(words))
     where = program.cosign.signatures_place(subject.repository)
     if words.text("bundle") or (content and attach_given.is_bundle(content)):
-        attach_given.bundle(registry, where, _descriptor(subject), content, program.now())
+        attach_given.bundle(registry, where, oci.describe(subject), content, program.now())
         return 0
     found = _older(words, program, content or _payload(subject.repository, subject.digest))
     attach_given.signature(registry, where, subject.digest, found)
     return 0
-
-
-def _descriptor(subject: "Subject") -> "Descriptor":
-    media_type = subject.media_type or oci.OCI_MANIFEST
-    return oci.Descriptor(media_type=media_type, digest=subject.digest, size=subject.size or 0)
 
 
 def _payload(repository: "Repository", digest: "Digest") -> bytes:
@@ -107,17 +101,12 @@ def attestation(words: "Words", program: "Program", out: "Output") -> int:
         if reference.digest is None:
             out.foreign_error(named.TAG_WARNING.format(words.arguments[0]))
         content = program.cosign.given(file)
-        try:
+        with Failing(f"attaching payload from {file}: "):
             list(
                 attach_given.attestations(
-                    registry, place, _descriptor(subject), content, program.now()
+                    registry, place, oci.describe(subject), content, program.now()
                 )
             )
-        except CountermarkError as error:
-            if error.exit_status == CountermarkError.exit_status:
-                raise
-            text = f"attaching payload from {file}: {error}"
-            raise CosignError(text, hint=error.hint) from error
     return 0
 
 

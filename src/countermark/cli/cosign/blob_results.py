@@ -1,7 +1,6 @@
 """Where ``sign-blob`` and ``attest-blob`` put what they made, in cosign's words."""
 
-from countermark.cli.cosign.words import CosignError
-from countermark.core.errors import CountermarkError
+from countermark.cli.cosign.words import CosignError, Failing
 from countermark.formats import legacy
 from countermark.formats.go_text import to_base64
 
@@ -13,23 +12,6 @@ if TYPE_CHECKING:
     from countermark.cli.cosign.words import Words
     from countermark.cli.output import Output
     from countermark.schemes.cosign.blobs import SignedFile
-
-
-class Failing:
-    """Puts the words before an error that say what failed, as cosign chains them; a bug of ours goes through."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: "BaseException | None", trace: object) -> None:
-        """Say what failed."""
-        if not isinstance(error, CountermarkError):
-            return
-        if error.exit_status != CountermarkError.exit_status or isinstance(error, CosignError):
-            raise CosignError(f"{self._prefix}{error}", hint=error.hint) from error
 
 
 class Results:

@@ -5,9 +5,9 @@ log forgets nothing. Unlike cosign's no result overwrites another one of the sam
 """
 
 from countermark.cli.cosign import consent
-from countermark.cli.cosign.blob_results import Failing, Results
+from countermark.cli.cosign.blob_results import Results
 from countermark.cli.cosign.signing import parts
-from countermark.cli.cosign.words import CosignError
+from countermark.cli.cosign.words import CosignError, Failing
 from countermark.core import limits
 from countermark.core.errors import InputError
 from countermark.formats.payloads import StatementSubject

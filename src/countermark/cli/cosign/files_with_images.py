@@ -3,8 +3,7 @@
 import re
 
 from countermark.cli.cosign.verify import verify
-from countermark.cli.cosign.words import CosignError
-from countermark.core.errors import ConfigError, CountermarkError, InputError
+from countermark.cli.cosign.words import CosignError, Failing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +28,10 @@ def manifest(words: "Words", program: "Program", out: "Output") -> int:
     if not file.strip().lower().endswith(_ENDINGS):
         text = f"only [{' '.join(_ENDINGS)}] manifests are supported at this time"
         raise CosignError(f"check if extension is valid: {text}")
-    content = _read(program, file, "could not read manifest")
-    try:
+    with Failing("could not read manifest: "):
+        content = program.cosign.given(file)
+    with Failing("unable to extract the container image references in the manifest "):
         images = manifests.images(content, file)
-    except ConfigError as error:
-        what = "unable to extract the container image references in the manifest"
-        raise CosignError(f"{what} {error}", hint=error.hint) from None
     if not images:
         raise CosignError("no images found in manifest")
     return _verified(images, words, program, out)
@@ -44,12 +41,10 @@ def dockerfile(words: "Words", program: "Program", out: "Output") -> int:
     """Verify the images that a Dockerfile builds on and copies from, or the last one that it builds on."""
     from countermark.enforce import dockerfile as dockerfiles  # noqa: PLC0415 - this command
 
-    content = _read(program, words.arguments[0], "could not open Dockerfile")
-    try:
+    with Failing("could not open Dockerfile: "):
+        content = program.cosign.given(words.arguments[0])
+    with Failing("failed extracting images from Dockerfile: "):
         found = dockerfiles.parse(content, _arguments(content, program))
-    except InputError as error:
-        what = "failed extracting images from Dockerfile"
-        raise CosignError(f"{what}: {error}", hint=error.hint) from None
     uses = found.uses
     if words.on("base-image-only"):
         lines = content.split(b"\n")
@@ -64,15 +59,6 @@ def _arguments(content: bytes, program: "Program") -> "dict[str, str]":
     """What the environment gives for arguments that the file leaves open, as cosign takes it."""
     names = {name.decode() for name in _UNSET.findall(content)}
     return {name: text for name, text in program.environment.items() if name in names}
-
-
-def _read(program: "Program", file: str, what: str) -> bytes:
-    try:
-        return program.cosign.given(file)
-    except CountermarkError as error:
-        if error.exit_status == CountermarkError.exit_status:
-            raise
-        raise CosignError(f"{what}: {error}", hint=error.hint) from error
 
 
 def _verified(images: "Sequence[str]", words: "Words", program: "Program", out: "Output") -> int:

@@ -5,8 +5,8 @@ Texts: cosign 3.1.3, as observed (specs: cosign-observed, 2.6). What lies beside
 
 from countermark.cli.cosign import named
 from countermark.cli.cosign.registries import registry_access
-from countermark.cli.cosign.words import CosignError
-from countermark.core.errors import CountermarkError, InputError, NotFoundError
+from countermark.cli.cosign.words import CosignError, Failing
+from countermark.core.errors import InputError, NotFoundError
 from countermark.core.text import harmless
 from countermark.schemes.cosign.find import legacy_tag
 
@@ -118,11 +118,7 @@ def save(words: "Words", program: "Program", out: "Output") -> int:
     """Save an image into a folder, with all that lies beside it."""
     path = _folder(words)
     reference = named.reference(words.arguments[0])
-    try:
-        subject = program.cosign.subject(registry_access(words), reference)
-    except NotFoundError as error:
-        text = f"signed entity: entity not found in registry, error: {error}"
-        raise CosignError(text, hint=error.hint) from None
+    subject = named.subject(words, program, reference, "signed entity: ")
     mirror = program.cosign.mirror(registry_access(words), out)
     mirror.save(subject, program.cosign.saving_folder(path))
     return 0
@@ -168,11 +164,7 @@ def clean(words: "Words", program: "Program", out: "Output") -> int:
         referring = beside.listed(registry, place, digest, (beside.REFERRER,))
         if any(each.is_bundle for each in referring):
             out.foreign_error("WARNING: image has referrers, consider using --type referrer")
-    try:
+    with Failing("could not delete all of it: "):
         for name in cleaning.remove(registry, place, digest, cleaning.TYPES[kind]):
             out.foreign_error(f"Removed {name} from {image}")
-    except CountermarkError as error:
-        if error.exit_status == CountermarkError.exit_status:
-            raise
-        raise CosignError(f"could not delete all of it: {error}", hint=error.hint) from error
     return 0

@@ -33,8 +33,10 @@ def reference(image: str) -> ImageReference:
         raise CosignError(f"could not parse reference: {image}", hint=str(error)) from None
 
 
-def subject(words: "Words", program: "Program", found: ImageReference) -> "Subject":
-    """What the image is now.
+def subject(
+    words: "Words", program: "Program", found: ImageReference, doing: str = ""
+) -> "Subject":
+    """What the image is now; ``doing`` stands before cosign's words where it is not there.
 
     Raises:
         CosignError: there is none. RefusedError, UnavailableError, EvidenceError: the registry's part.
@@ -42,7 +44,7 @@ def subject(words: "Words", program: "Program", found: ImageReference) -> "Subje
     try:
         return program.cosign.subject(registry_access(words), found)
     except NotFoundError as error:
-        text = f"entity not found in registry, error: {error}"
+        text = f"{doing}entity not found in registry, error: {error}"
         raise CosignError(text, hint=error.hint) from None
 
 

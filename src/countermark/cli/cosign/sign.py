@@ -1,11 +1,10 @@
 """``cosign sign`` and ``attest``, in cosign's words."""
 
-from countermark.cli.cosign import consent, identities
-from countermark.cli.cosign.named import TAG_WARNING
+from countermark.cli.cosign import consent, identities, named
 from countermark.cli.cosign.registries import registry_access
 from countermark.cli.cosign.signing import parts
-from countermark.cli.cosign.words import CosignError
-from countermark.core.errors import CountermarkError, InputError, NotFoundError
+from countermark.cli.cosign.words import CosignError, Failing
+from countermark.core.errors import InputError
 from countermark.core.reference import ImageReference
 from countermark.schemes.interface import Statement
 
@@ -95,20 +94,13 @@ def _each(image: str, words: "Words", program: "Program", out: "Output", make: "
             f"signing [{image}]: parsing reference: {error}", hint=error.hint
         ) from None
     if reference.digest is None:
-        out.foreign_error(TAG_WARNING.format(image))
-    try:
-        subject = program.cosign.subject(registry_access(words), reference)
-    except NotFoundError as error:
-        text = f"signing [{image}]: accessing entity: entity not found in registry, error: {error}"
-        raise CosignError(text, hint=error.hint) from None
-    try:
+        out.foreign_error(named.TAG_WARNING.format(image))
+    doing = f"signing [{image}]: "
+    subject = named.subject(words, program, reference, f"{doing}accessing entity: ")
+    with Failing(doing):
         make(subject)
         for child in _children(words, program, subject):
             make(child)
-    except CountermarkError as error:
-        if error.exit_status == CountermarkError.exit_status:
-            raise
-        raise CosignError(f"signing [{image}]: {error}", hint=error.hint) from error
 
 
 def _children(words: "Words", program: "Program", subject: "Subject") -> "list[Subject]":

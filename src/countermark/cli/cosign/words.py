@@ -33,6 +33,23 @@ class CosignError(CountermarkError):
         self.exit_status = status
 
 
+class Failing:
+    """Puts the words before an error that say what failed, as cosign chains them; a bug of ours goes through."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: "BaseException | None", trace: object) -> None:
+        """Say what failed."""
+        if not isinstance(error, CountermarkError):
+            return
+        if error.exit_status != CountermarkError.exit_status or isinstance(error, CosignError):
+            raise CosignError(f"{self._prefix}{error}", hint=error.hint) from error
+
+
 class Flag(Value):
     """A flag of a command.
 

@@ -181,13 +181,8 @@ class CosignImageSigner:
         place = self._place_of(subject.repository)
         if not self._terms.publish:
             return ""
-        descriptor = oci.Descriptor(
-            media_type=subject.media_type or oci.OCI_MANIFEST,
-            digest=subject.digest,
-            size=subject.size or 0,
-        )
         digest = attach.attach_bundle(
-            self._registry, place, descriptor, content, predicate_type, now
+            self._registry, place, oci.describe(subject), content, predicate_type, now
         )
         return f"{place.name}@{digest}"
 

@@ -236,7 +236,7 @@ def test_a_sigstore_signs_with_the_token(module: str, cosign: Cosign, tmp_path: 
     """All of its services do, each with another kind of key, and the real cosign believes them."""
     places = {"ca": "p521", "log": "ed25519", "ctlog": "p256", "tsa": "rsa"}
     texts = [f"{word}={uri(module, f'object={label}')}" for word, label in places.items()]
-    box = HostedSigstore(tmp_path / "box", outside=OutsideKeys(texts, keys().signing_key))
+    box = HostedSigstore(tmp_path / "box", outside=OutsideKeys(texts, keys().signing_key).of)
     try:
         box.start()
         box.sign("blob")

@@ -627,7 +627,7 @@ class Program:
 
         serve = self._serving(flags).serve
         data = self.absolute(serve.data or self.data_folder)
-        outside = OutsideKeys(serve.service_keys, self._open_key)
+        outside = OutsideKeys(serve.service_keys, self._open_key).of
         settings = sigstore_files.settings(data, serve, self.environment).replace(outside=outside)
         return sigstore_rotation.rotate(settings, clock, what, url)
 

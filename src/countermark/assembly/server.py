@@ -128,7 +128,7 @@ class Server:
                 issuers=settings.issuers,
                 htpasswd=self._users if settings.htpasswd else lambda: "",
                 logs=settings_of(settings, self._environment),
-                outside=OutsideKeys(settings.service_keys, self._open_key),
+                outside=OutsideKeys(settings.service_keys, self._open_key).of,
             ),
             self._clock,
         )

@@ -22,7 +22,6 @@ from countermark.adapters.tuf_files import TufFolder
 from countermark.assembly import restored_logs
 from countermark.assembly.log_places import DATABASE, LogPlace, LogPlaces
 from countermark.assembly.log_stores import LogSettings, LogStores
-from countermark.assembly.sigstore_keys import NONE, OutsideKeys
 from countermark.assembly.sigstore_logs import (
     LogOpener,
     OpenedLog,
@@ -63,7 +62,7 @@ from countermark.services.trust_root import TrustRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from countermark.assembly.sigstore_logs import Service
 
@@ -84,7 +83,7 @@ class SigstoreSettings(Value):
         issuers: file of the OpenID issuers that are believed besides its own, "" for none.
         htpasswd: gives the text of a file of users who may sign in besides the accounts kept here.
         logs: where new logs begin, how those elsewhere are reached, and who witnesses them.
-        outside: keys of its services that lie elsewhere.
+        outside: gives the keys of a service that lie elsewhere (``sigstore_keys.py``).
     """
 
     folder: str
@@ -94,7 +93,7 @@ class SigstoreSettings(Value):
     issuers: str = ""
     htpasswd: "Callable[[], str]" = lambda: ""
     logs: LogSettings = LogSettings()
-    outside: OutsideKeys = NONE
+    outside: "Callable[[str], Sequence[SigningKey]]" = lambda _: ()
 
 
 class Sigstore:
@@ -114,7 +113,7 @@ class Sigstore:
         self._stores = LogStores(settings.folder, settings.logs)
         self.places = LogPlaces(settings.folder, self._stores.home())
         self.trust = Trust(
-            settings.folder, settings.url, self.keys, self.places, clock, settings.outside.of
+            settings.folder, settings.url, self.keys, self.places, clock, settings.outside
         )
         self._database = SqliteDatabase(os.path.join(settings.folder, DATABASE))
         migrate(self._database)

@@ -49,10 +49,3 @@ class OutsideKeys:
         if reference not in self._keys:
             self._keys[reference] = self._open_key(reference)
         return self._keys[reference]
-
-
-def _nothing_opens(reference: str) -> "SigningKey":
-    raise ConfigError(f"{reference[:80]!r}: no keys elsewhere are known here")
-
-
-NONE = OutsideKeys((), _nothing_opens)

@@ -11,7 +11,6 @@ from countermark.assembly.sigstore import Sigstore, SigstoreSettings
 from countermark.assembly.sigstore_keys import WORDS
 from countermark.core.errors import CountermarkError, InputError
 from countermark.core.ports import Clock
-from countermark.formats.trusted_root import Authority, Instance
 from countermark.formats.tuf_metadata import ROLES
 
 TUF = "tuf"
@@ -60,20 +59,13 @@ def _rotate_tuf(sigstore: Sigstore) -> list[str]:
 
 
 def _told(sigstore: Sigstore, what: str) -> str:
-    root = sigstore.trust.root
-    lists: dict[str, tuple[Authority | Instance, ...]] = {
-        "ca": root.authorities,
-        "log": root.logs,
-        "ctlog": root.ct_logs,
-        "tsa": root.timestamp_authorities,
-    }
     names = {
         "ca": "certificate authority",
         "log": "transparency log",
         "ctlog": "certificate log",
         "tsa": "timestamp authority",
     }
-    *_, former, _ = lists[what]
+    *_, former, _ = sigstore.trust.named(WORDS[what])
     if former.end is None:  # the one before the newest has ended
         raise InputError("the trusted root has no end for what was rotated")
     place = sigstore.parts().log_url if what == "log" else ""

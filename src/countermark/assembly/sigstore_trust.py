@@ -35,6 +35,7 @@ from countermark.services.sigstore_parts import TRUSTED_ROOT
 from countermark.services.timestamp_authority import PATH as TIMESTAMP_PATH
 
 AUTHORITY, CERTIFICATE_LOG, LOG, TIMESTAMPS = ("authority", "certificate-log", "log", "timestamps")
+_LOGS = (LOG, CERTIFICATE_LOG)
 _ALGORITHMS = {LOG: "ed25519"}
 _EARLY = timedelta(minutes=5)  # clients' clocks may be behind ours
 _SECOND = timedelta(seconds=1)
@@ -143,12 +144,22 @@ class Trust:
             )
         return self._made(service)
 
+    def logs(self, service: str) -> tuple[Instance, ...]:
+        """What the trusted root names for LOG or CERTIFICATE_LOG, the newest last."""
+        return self.root.logs if service == LOG else self.root.ct_logs
+
+    def authorities(self, service: str) -> tuple[Authority, ...]:
+        """What the trusted root names for AUTHORITY or TIMESTAMPS, the newest last."""
+        return self.root.authorities if service == AUTHORITY else self.root.timestamp_authorities
+
+    def named(self, service: str) -> "tuple[Instance | Authority, ...]":
+        """What the trusted root names for a service, the newest last."""
+        return self.logs(service) if service in _LOGS else self.authorities(service)
+
     def _used(self, service: str) -> set[bytes]:
-        root = self.root
-        if service in (LOG, CERTIFICATE_LOG):
-            return {log.key for log in (root.logs if service == LOG else root.ct_logs)}
-        authorities = root.authorities if service == AUTHORITY else root.timestamp_authorities
-        return {public_key_of(authority) for authority in authorities}
+        if service in _LOGS:
+            return {log.key for log in self.logs(service)}
+        return {public_key_of(authority) for authority in self.authorities(service)}
 
     def _made(self, service: str) -> LocalKey:
         newest = next(iter(self._names(service)), "")
@@ -231,13 +242,7 @@ class Trust:
                 changed.
         """
         root, now = self.root, self._clock()
-        former = {
-            AUTHORITY: root.authorities,
-            CERTIFICATE_LOG: root.ct_logs,
-            LOG: root.logs,
-            TIMESTAMPS: root.timestamp_authorities,
-        }[service]
-        number = len(former) + 1
+        number = len(self.named(service)) + 1
         if number > limits.TRUSTED_ROOT_ENTRIES:
             raise InputError("no trusted root has room for more of a kind")
         if url:
@@ -276,7 +281,7 @@ class Trust:
         return log
 
     def _mark_restored(self, service: str) -> None:
-        log = (self.root.logs if service == LOG else self.root.ct_logs)[-1]
+        log = self.logs(service)[-1]
         place = self._places.of(log.log_id)
         if place is None and service == LOG:
             place = LogPlace(name=log.origin)

@@ -33,7 +33,7 @@ class Keeper:
 @pytest.fixture
 def make(tmp_path: Path) -> "Callable[..., HostedSigstore]":
     def box(outside: OutsideKeys) -> HostedSigstore:
-        return HostedSigstore(tmp_path, outside=outside)
+        return HostedSigstore(tmp_path, outside=outside.of)
 
     return box
 
@@ -69,12 +69,12 @@ def test_a_key_that_is_named_no_more(make: "Callable[..., HostedSigstore]") -> N
     try:
         box.start()
         box.stop()
-        box.more["outside"] = keeper.named(*ALL[1:])
+        box.more["outside"] = keeper.named(*ALL[1:]).of
         with pytest.raises(ConfigError, match="none of the keys for authority") as caught:
             box.start()
         assert "--service-key" in caught.value.hint
         box.stop()
-        box.more["outside"] = keeper.named("ca=kept:gone", *ALL[1:])
+        box.more["outside"] = keeper.named("ca=kept:gone", *ALL[1:]).of
         with pytest.raises(UnavailableError, match="out of reach"):
             box.start()
     finally:
@@ -111,17 +111,17 @@ def test_rotation_takes_the_one_that_is_new(
         assert "in use already" in said
         status, said = box.run(*rotate, *named("two"), COSIGN_PASSWORD="wrong")
         assert status == 4
-        box.more["outside"] = outside("one")
+        box.more["outside"] = outside("one").of
         box.start()
         box.sign("one")
         box.stop()
         box.ok(*rotate, *named("one", "two"), COSIGN_PASSWORD="p")
-        box.more["outside"] = outside("two")
+        box.more["outside"] = outside("two").of
         box.start()
         box.sign("two")
         box.stop()
         box.ok(*rotate)
-        box.more["outside"] = outside()
+        box.more["outside"] = outside().of
         box.start()
         for name in ("before", "one", "two"):
             box.verify(name)

@@ -11,83 +11,54 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    # how an option is read: ``switch``, ``text``, ``list`` (may repeat), ``count``, or the words that it may be
+    # how an option is read: ``switch``, ``text``, ``given`` (a text, or None), ``list`` (may repeat), ``count``, or
+    # the words that it may be, the first of which holds where nobody gives one
     Kind = str | tuple[str, ...]
-    Options = dict[str, tuple[str, Kind]]
+    Options = dict[str, tuple[Kind, tuple[str, ...]]]
 
-# Command -> the name under which its words are known, and its options as they are when nobody gives one.
-PLAIN: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
+_OUTPUT = (("text", "json"), ("-o", "--output"))
+_RECURSIVE = ("switch", ("-r", "--recursive"))
+_ANNOTATIONS = ("list", ("-a", "--annotation"))
+# Command -> the name under which its words are known, and its options: the member that each sets, how it is read, and
+# how it is written.
+PLAIN: "dict[tuple[str, ...], tuple[str, Options]]" = {
     ("verify",): (
         "images",
         {
-            "policy": "",
-            "require_pin": False,
-            "output": "text",
-            "key": [],
-            "identity": [],
-            "issuer": [],
-            "threshold": 0,
-            "attestation": "",
-            "annotations": [],
-            "trusted_root": "",
-            "offline": False,
-            "accept_unlogged": "",
-            "recursive": False,
+            "policy": ("text", ("--policy",)),
+            "require_pin": ("switch", ("--require-pin",)),
+            "output": _OUTPUT,
+            "key": ("list", ("--key",)),
+            "identity": ("list", ("--identity",)),
+            "issuer": ("list", ("--issuer",)),
+            "threshold": ("count", ("--threshold",)),
+            "attestation": ("text", ("--attestation",)),
+            "annotations": _ANNOTATIONS,
+            "trusted_root": ("text", ("--trusted-root",)),
+            "offline": ("switch", ("--offline",)),
+            "accept_unlogged": ("text", ("--accept-unlogged",)),
+            "recursive": _RECURSIVE,
         },
     ),
     ("sign",): (
         "images",
         {
-            "key": "",
-            "identity_token": None,
-            "sign_in": "",
-            "format": "bundle",
-            "recursive": False,
-            "signing_config": "",
-            "trusted_root": "",
-            "no_log": False,
-            "output": "text",
-            "annotations": [],
+            "key": ("text", ("--key",)),
+            "identity_token": ("given", ("--identity-token",)),
+            "sign_in": (("", "browser", "device"), ("--sign-in",)),
+            "format": (("bundle", "legacy", "both"), ("--format",)),
+            "recursive": _RECURSIVE,
+            "signing_config": ("text", ("--signing-config",)),
+            "trusted_root": ("text", ("--trusted-root",)),
+            "no_log": ("switch", ("--no-log",)),
+            "output": _OUTPUT,
+            "annotations": _ANNOTATIONS,
         },
     ),
-    ("trust", "inspect"): ("images", {"pretty": False, "history": False}),
-}
-# Command -> its options: the member that each sets, and how it is read.
-OPTIONS: "dict[tuple[str, ...], Options]" = {
-    ("verify",): {
-        "--policy": ("policy", "text"),
-        "--require-pin": ("require_pin", "switch"),
-        "-o": ("output", ("text", "json")),
-        "--output": ("output", ("text", "json")),
-        "--key": ("key", "list"),
-        "--identity": ("identity", "list"),
-        "--issuer": ("issuer", "list"),
-        "--threshold": ("threshold", "count"),
-        "--attestation": ("attestation", "text"),
-        "-a": ("annotations", "list"),
-        "--annotation": ("annotations", "list"),
-        "--trusted-root": ("trusted_root", "text"),
-        "--offline": ("offline", "switch"),
-        "--accept-unlogged": ("accept_unlogged", "text"),
-        "-r": ("recursive", "switch"),
-        "--recursive": ("recursive", "switch"),
-    },
-    ("sign",): {
-        "--key": ("key", "text"),
-        "--identity-token": ("identity_token", "text"),
-        "--sign-in": ("sign_in", ("browser", "device")),
-        "--format": ("format", ("bundle", "legacy", "both")),
-        "-r": ("recursive", "switch"),
-        "--recursive": ("recursive", "switch"),
-        "--signing-config": ("signing_config", "text"),
-        "--trusted-root": ("trusted_root", "text"),
-        "--no-log": ("no_log", "switch"),
-        "-o": ("output", ("text", "json")),
-        "--output": ("output", ("text", "json")),
-        "-a": ("annotations", "list"),
-        "--annotation": ("annotations", "list"),
-    },
-    ("trust", "inspect"): {"--pretty": ("pretty", "switch"), "--history": ("history", "switch")},
+    ("trust", "inspect"): (
+        "images",
+        {"pretty": ("switch", ("--pretty",)), "history": ("switch", ("--history",))},
+    ),
 }
 
 
@@ -107,20 +78,26 @@ def read(command: Command, rest: list[str], prog: str) -> "argparse.Namespace | 
     plain = PLAIN.get(command.words)
     if plain is None or any(not word or word == "-" for word in rest):
         return None
-    name, defaults = plain
-    members = {
-        key: list(value) if isinstance(value, list) else value for key, value in defaults.items()
-    }
+    name, options = plain
+    members = {member: _nothing(kind) for member, (kind, _) in options.items()}
     try:
-        names = _read(rest, OPTIONS[command.words], members)
+        names = _read(rest, options, members)
     except _UnusualError:
         return None
     prog = " ".join((prog, *command.words))
     return Words({**members, name: names, "prog": prog})  # type: ignore[return-value]  # it is used as one
 
 
+def _nothing(kind: "Kind") -> object:
+    """What an option says that nobody gives."""
+    if isinstance(kind, tuple):
+        return kind[0]
+    return {"switch": False, "text": "", "given": None, "count": 0}.get(kind, [])
+
+
 def _read(rest: list[str], options: "Options", members: dict[str, object]) -> list[str]:
     """Set what the options say; return the names, which stand together."""
+    written = {flag: (member, kind) for member, (kind, flags) in options.items() for flag in flags}
     names: list[str] = []
     words = iter(rest)
     last = ""
@@ -130,7 +107,7 @@ def _read(rest: list[str], options: "Options", members: dict[str, object]) -> li
                 raise _UnusualError
             names.append(word)
         else:
-            _option(word, words, options, members)
+            _option(word, words, written, members)
         last = word
     if not names:
         raise _UnusualError
@@ -138,7 +115,10 @@ def _read(rest: list[str], options: "Options", members: dict[str, object]) -> li
 
 
 def _option(
-    word: str, words: "Iterator[str]", options: "Options", members: dict[str, object]
+    word: str,
+    words: "Iterator[str]",
+    options: "dict[str, tuple[str, Kind]]",
+    members: dict[str, object],
 ) -> None:
     """Set what one option says, taking its value from the words that follow."""
     flag, equals, value = word.partition("=")
@@ -162,6 +142,6 @@ def _value(kind: "Kind", value: str, before: object) -> object:
         return [*before, value]
     if kind == "count" and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
-    if kind == "text" or (isinstance(kind, tuple) and value in kind):
+    if kind in ("text", "given") or (isinstance(kind, tuple) and value and value in kind):
         return value
     raise _UnusualError

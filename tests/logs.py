@@ -121,11 +121,13 @@ class MemoryTiles:
     def remove_partial(self, path: str) -> None:
         _known(path)
         for files in (self.files, self.durable):
-            for name in [name for name in files if name.startswith(f"{path}.p/")]:
-                del files[name]
+            # in one step, and taken by whoever comes first: two sequencers may share these files
+            for name in tuple(files):
+                if name.startswith(f"{path}.p/"):
+                    files.pop(name, None)
 
     def lose_power(self) -> None:
-        self.files = dict(self.durable)
+        self.files = self.durable.copy()
 
 
 def _known(path: str) -> str:

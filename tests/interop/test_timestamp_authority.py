@@ -82,6 +82,15 @@ def ask(address: str, method: str, path: str, body: bytes | None, kind: str | No
         connection.close()
 
 
+def told(answer: Answer) -> bytes:
+    """Its body; with the kinds it would take in one order, as timestamp-server has one by chance for each start."""
+    if answer.status != 415:
+        return answer.body
+    before, _, rest = answer.body.partition(b"only [")
+    kinds, _, after = rest.partition(b"]")
+    return b"%s|%s|%s" % (before, b" ".join(sorted(kinds.split(b" "))), after)
+
+
 class Case(NamedTuple):
     body: bytes | None = None
     kind: str | None = DER
@@ -191,7 +200,7 @@ def test_same_answer(name: str, theirs: TimestampServer, ours: Ours) -> None:
     found = ask(ours.address, case.method, case.path, case.body, case.kind)
     assert found[:3] == expected[:3]
     if expected.status != 200 or case.path == "/ping":
-        assert found.body == expected.body
+        assert told(found) == told(expected)
         return
     one = timestamps.check(expected.body, MESSAGE, (theirs.authority,))
     other = timestamps.check(found.body, MESSAGE, (ours.authority,))

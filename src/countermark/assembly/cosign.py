@@ -359,7 +359,7 @@ class Cosign:
         from countermark.schemes.dct.tags import DctTags
 
         program = self._program
-        before = DctTags(program.servers, program.loader)
+        before = DctTags(program.dct.servers, program.dct.loader)
         return Migration(before, self.registry(RegistryAccess()), signer, program.now)
 
     # Logins ---------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class DockerCommand:
         Raises:
             NotFoundError: there is none on PATH.
         """
-        found = self.program.real_docker()
+        found = self.program.installation.real_docker()
         if not found:
             raise NotFoundError(
                 "there is no other docker on PATH behind this one of countermark's",

@@ -32,7 +32,7 @@ or say --with-master-key. logs in PostgreSQL or in a bucket are not in it. docs/
 
 def backup(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Make a backup, and say how large it is."""
-    for line in program.backup(vars(args), args.to, with_master_key=args.with_master_key):
+    for line in program.hosting.backup(vars(args), args.to, with_master_key=args.with_master_key):
         out.result(harmless(line))
     return 0
 
@@ -62,6 +62,6 @@ server was stopped before the backup and nothing came after it, bring the last c
 
 def restore(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Restore a backup, and say what follows from it."""
-    for line in program.restore(vars(args), args.file, args.expect_checkpoint):
+    for line in program.hosting.restore(vars(args), args.file, args.expect_checkpoint):
         out.result(harmless(line))
     return 0

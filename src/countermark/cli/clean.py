@@ -23,6 +23,6 @@ def clean(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Remove blobs that no manifest names, and uploads that nobody finished."""
     from countermark.assembly import server_cleaning  # noqa: PLC0415 - one command
 
-    for line in server_cleaning.clean(program.server_data(args.data), program.now()):
+    for line in server_cleaning.clean(program.hosting.data(args.data), program.now()):
         out.result(line)
     return 0

@@ -23,7 +23,7 @@ def completion_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def completion(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Print the script that was made when the package was built."""
-    text = program.packaged(f"completions/countermark.{args.shell}")
+    text = program.installation.packaged(f"completions/countermark.{args.shell}")
     if text is None:
         raise InputError(
             "this installation has no completion scripts",

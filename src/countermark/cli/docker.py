@@ -114,9 +114,9 @@ class Judge:
         unsigned: CountermarkError | None = None
         try:
             for url in self._command.trust_servers(repository):
-                server = program.servers.server_for(repository, url)
+                server = program.dct.servers.server_for(repository, url)
                 try:
-                    collection = program.loader.load(repository.name, server, program.now())
+                    collection = program.dct.loader.load(repository.name, server, program.now())
                 except EvidenceError as error:
                     if error.code != Code.UNSIGNED:
                         raise

@@ -157,7 +157,7 @@ def serve(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
             raise InputError(f"--{word.replace('_', '-')} is for a Sigstore", hint="add --sigstore")
     if args.require_login and not args.htpasswd:
         raise InputError("--require-login needs users", hint="add --htpasswd FILE")
-    server = program.server(vars(args))
+    server = program.hosting.server(vars(args))
 
     def ready() -> None:
         for line in server.directions():

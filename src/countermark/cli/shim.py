@@ -61,7 +61,7 @@ def install(args: "argparse.Namespace", program: "Program", out: "Output") -> in
             )
     for name in names:
         path = _path(name, args.dir, program)
-        program.files.write_executable(path, script(program.own_command, SHIMS[name][0]))
+        program.files.write_executable(path, script(program.installation.command, SHIMS[name][0]))
         out.result(f"installed {path}")
         _warn_of_others(name, path, program, out)
     return 0
@@ -69,10 +69,10 @@ def install(args: "argparse.Namespace", program: "Program", out: "Output") -> in
 
 def _warn_of_others(name: str, path: str, program: "Program", out: "Output") -> None:
     """Tell where a program of ours would not be the one that is run."""
-    if name not in _PROGRAMS or program.first_on_path(name) == path:
+    if name not in _PROGRAMS or program.installation.first_on_path(name) == path:
         return
     folder = path.rpartition("/")[0]
-    if name == "docker" or program.first_on_path(name):
+    if name == "docker" or program.installation.first_on_path(name):
         out.warning(f"{folder} does not come first on PATH: put it before the real {name}")
     else:
         out.warning(f"{folder} is not on PATH: put it there")
@@ -80,7 +80,7 @@ def _warn_of_others(name: str, path: str, program: "Program", out: "Output") -> 
 
 def _plugins(program: "Program", out: "Output") -> tuple[str, ...]:
     """The plugins that this docker can use: one with its own ``docker trust`` calls ours an invalid plugin."""
-    major = program.docker_major_version()
+    major = program.installation.docker_major_version()
     if major is None or major >= _TRUST_LEFT_DOCKER:
         return ("docker-countermark", "docker-trust")
     out.note(f"docker {major} has a docker trust of its own, so ours is left out: 29 needs it")
@@ -108,10 +108,10 @@ def status(args: "argparse.Namespace", program: "Program", out: "Output") -> int
         out.result(f"{name}: {SHIMS[name][1]}")
         out.result(f"  {state:14} {path}")
         if name in _PROGRAMS and state == _OURS:
-            first = program.first_on_path(name)
+            first = program.installation.first_on_path(name)
             if first != path:
                 out.result(f"  {'':14} but {name} is {first or 'nothing'} on PATH, and not this")
-    out.result(f"the real docker: {program.real_docker() or 'not found on PATH'}")
+    out.result(f"the real docker: {program.installation.real_docker() or 'not found on PATH'}")
     return 0
 
 
@@ -146,4 +146,4 @@ def _names(given: list[str], default: tuple[str, ...]) -> tuple[str, ...]:
 def _path(name: str, folder: str, program: "Program") -> str:
     if folder:
         return f"{program.absolute(folder)}/{name}"
-    return f"{program.default_shim_folder(plugins=name not in _PROGRAMS)}/{name}"
+    return f"{program.installation.shim_folder(plugins=name not in _PROGRAMS)}/{name}"

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from countermark.cli.output import Output
 
-    class Program(Protocol):
-        """What this command asks of the program."""
+    class Hosting(Protocol):
+        """What this command asks about the server."""
 
-        def exported_sigstore(self, data: str) -> Mapping[str, bytes]:
+        def exported(self, data: str) -> Mapping[str, bytes]:
             """Return the files of the Sigstore in a server's folder; the address in them is its own.
 
             Raises:
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
         def write_files(self, folder: str, files: Mapping[str, bytes]) -> None:
             """Put files into a folder, each as a whole; the folder is made."""
             ...
+
+    class Program(Protocol):
+        """What this command asks of the program."""
+
+        @property
+        def hosting(self) -> Hosting: ...
 
 
 def export_arguments(parser: "argparse.ArgumentParser") -> None:
@@ -43,8 +49,8 @@ def export_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def export(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Write trusted_root.json, signing_config.json, both in one as trust_config.json, and the TUF root.json."""
-    files = program.exported_sigstore(args.data)
-    program.write_files(args.to, files)
+    files = program.hosting.exported(args.data)
+    program.hosting.write_files(args.to, files)
     for name in files:
         out.result(f"wrote {harmless(args.to)}/{name}")
     out.note("after keys of the Sigstore were rotated, export them again")

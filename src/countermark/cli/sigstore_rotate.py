@@ -12,14 +12,18 @@ if TYPE_CHECKING:
 
     from countermark.cli.output import Output
 
+    class Hosting(Protocol):
+        """What this command asks about the server."""
+
+        def rotate(self, flags: Mapping[str, object], what: str, url: str) -> Sequence[str]:
+            """Rotate in a server's folder; return what is to be told."""
+            ...
+
     class Program(Protocol):
         """What this command asks of the program."""
 
-        def rotate_sigstore(
-            self, flags: Mapping[str, object], what: str, url: str
-        ) -> Sequence[str]:
-            """Rotate in a server's folder; return what is to be told."""
-            ...
+        @property
+        def hosting(self) -> Hosting: ...
 
 
 def rotate_arguments(parser: "argparse.ArgumentParser") -> None:
@@ -57,7 +61,7 @@ def rotate(args: "argparse.Namespace", program: "Program", out: "Output") -> int
     """Rotate a key, and say what holds from now on."""
     if args.url and args.what != "log":
         raise InputError("--url is for a log", hint="leave it away")
-    for line in program.rotate_sigstore(vars(args), args.what, args.url):
+    for line in program.hosting.rotate(vars(args), args.what, args.url):
         out.result(harmless(line))
     out.note("files that were exported are to be exported again")
     return 0

@@ -10,12 +10,18 @@ if TYPE_CHECKING:
     from countermark.assembly.sigstore_files import InUse
     from countermark.cli.output import Output
 
+    class Hosting(Protocol):
+        """What this command asks about the server."""
+
+        def use(self, data: str, *, replace: bool) -> InUse:
+            """Use the Sigstore in a server's folder; see ``assembly/sigstore_files.py``."""
+            ...
+
     class Program(Protocol):
         """What this command asks of the program."""
 
-        def use_sigstore(self, data: str, *, replace: bool) -> InUse:
-            """Use the Sigstore in a server's folder; see ``assembly/sigstore_files.py``."""
-            ...
+        @property
+        def hosting(self) -> Hosting: ...
 
 
 def use_arguments(parser: "argparse.ArgumentParser") -> None:
@@ -43,7 +49,7 @@ back to the public Sigstore: countermark cosign initialize"""
 
 def use(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Believe the server's CA, fetch the trust root, and say what verifiers will name."""
-    used = program.use_sigstore(args.data, replace=args.replace)
+    used = program.hosting.use(args.data, replace=args.replace)
     out.result(f"sign and verify with {harmless(used.url)} from now on")
     out.result(f"  its issuer is {harmless(used.issuer)}")
     if used.ca_file:

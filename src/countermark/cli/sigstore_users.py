@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
         def token(self, name: str, password: str) -> str: ...
 
+    class Hosting(Protocol):
+        """What these commands ask about the server."""
+
+        def accounts(self, data: str) -> UserStore: ...
+
+        def identity_issuer(self, issuer: str, ca: str, data: str) -> TokenSource: ...
+
     class Program(Protocol):
         """What these commands ask of the program."""
 
@@ -23,9 +30,8 @@ if TYPE_CHECKING:
 
         def typed_password(self, prompt: str) -> str | None: ...
 
-        def accounts(self, data: str) -> UserStore: ...
-
-        def identity_issuer(self, issuer: str, ca: str, data: str) -> TokenSource: ...
+        @property
+        def hosting(self) -> Hosting: ...
 
 
 def _data_argument(parser: "argparse.ArgumentParser") -> None:
@@ -93,7 +99,7 @@ def user_add(args: "argparse.Namespace", program: "Program", out: "Output") -> i
     )
 
     account = new_account(args.name, _password(args, program, new=True), is_program=args.program)
-    if not program.accounts(args.data).put(account, replace=args.replace):
+    if not program.hosting.accounts(args.data).put(account, replace=args.replace):
         raise InputError(
             f"there is an account {args.name} already, perhaps in other capitals",
             code=Code.KEY_EXISTS,
@@ -117,7 +123,7 @@ def user_list_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def user_list(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """List the accounts."""
-    accounts = program.accounts(args.data).accounts()
+    accounts = program.hosting.accounts(args.data).accounts()
     if args.output == "json":
         users = [{"name": account.name, "program": account.is_program} for account in accounts]
         out.document({"version": 1, "users": users})
@@ -138,7 +144,7 @@ def user_remove_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def user_remove(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Take an account away."""
-    if not program.accounts(args.data).remove(args.name):
+    if not program.hosting.accounts(args.data).remove(args.name):
         raise NotFoundError(f"there is no account {args.name}")
     out.result(f"removed {harmless(args.name)}")
     return 0
@@ -174,7 +180,7 @@ def token(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     if args.ca and not args.issuer:
         raise InputError("--ca goes with --issuer")
     password = _password(args, program, new=False)
-    issuer = program.identity_issuer(args.issuer, args.ca, args.data)
+    issuer = program.hosting.identity_issuer(args.issuer, args.ca, args.data)
     out.written(issuer.token(args.name, password))
     if out.err_is_terminal:
         out.foreign_error("")

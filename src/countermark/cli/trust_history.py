@@ -16,8 +16,8 @@ def show(images: list[str], program: "Program", out: "Output") -> int:
 
     for image in images:
         reference = ImageReference.parse(image)
-        server = program.servers.server_for(reference.repository)
-        collection = program.loader.load(reference.repository.name, server, program.now())
+        server = program.dct.servers.server_for(reference.repository)
+        collection = program.dct.loader.load(reference.repository.name, server, program.now())
         events = [e for e in walk(collection, server) if reference.tag in (None, e.tag)]
         rows = [
             (

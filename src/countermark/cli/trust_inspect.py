@@ -93,8 +93,8 @@ def _inspect_error(error: CountermarkError, image: str, program: "Program") -> D
 
 
 def _collection(reference: ImageReference, _image: str, program: "Program") -> "Collection":
-    server = program.servers.server_for(reference.repository)
-    return program.loader.load(reference.repository.name, server, program.now())
+    server = program.dct.servers.server_for(reference.repository)
+    return program.dct.loader.load(reference.repository.name, server, program.now())
 
 
 def _rows(collection: "Collection", tag: str | None) -> "list[SignedTag]":

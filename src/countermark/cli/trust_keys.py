@@ -50,7 +50,7 @@ def generate(args: "argparse.Namespace", program: "Program", out: "Output") -> i
     out.result(f"Generating key for {name}...")
     out.flush()
     try:
-        private = program.ring.make(name)
+        private = program.dct.ring.make(name)
     except CountermarkError as error:
         raise DockerError(f"failed to generate key for {name}: {error}") from error
     from countermark.proofs.key_files import encode_public_pem  # noqa: PLC0415 - not for list
@@ -88,7 +88,7 @@ def load(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
         )
     try:
         for file, private in _opened(path, args.name, program):
-            program.ring.keep(private, file.role, file.gun)
+            program.dct.ring.keep(private, file.role, file.gun)
     except CountermarkError as error:
         raise DockerError(f"error importing key from {path}: {error}") from error
     out.result(f"Successfully imported key from {path}")
@@ -146,14 +146,14 @@ def list_keys_arguments(parser: "argparse.ArgumentParser") -> None:
 def list_keys(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """List the private keys of the trust folder, without opening them."""
     keys = sorted(
-        program.keys.list(), key=lambda key: (key.role != "root", key.role, key.gun, key.id)
+        program.dct.keys.list(), key=lambda key: (key.role != "root", key.role, key.gun, key.id)
     )
     if args.output == "json":
         rows = [{"id": key.id, "role": key.role, "repository": key.gun} for key in keys]
-        out.document({"version": 1, "folder": program.trust_folder, "keys": rows})
+        out.document({"version": 1, "folder": program.dct.folder, "keys": rows})
         return 0
     if not keys:
-        out.note(f"no private keys in {program.trust_folder}")
+        out.note(f"no private keys in {program.dct.folder}")
         return 0
     cells = [(harmless(k.role) or "-", harmless(k.gun) or "any", k.id) for k in keys]
     for line in table(("ROLE", "REPOSITORY", "KEY ID"), cells):

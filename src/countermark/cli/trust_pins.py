@@ -50,14 +50,14 @@ def pin(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
                 f"not a key ID: {key_id[:80]!r}",
                 hint="it is 64 lower-case hex digits; trust inspect shows it",
             )
-    server = program.servers.server_for(repository)
-    collection = program.loader.load(repository.name, server, program.now())
+    server = program.dct.servers.server_for(repository)
+    collection = program.dct.loader.load(repository.name, server, program.now())
     if args.root and not is_pinned(collection.trusted.root, args.root, program.now()):
         shown = ", ".join(collection.root_keys)
         raise InputError(
             f"the root of {repository.name} has another key: {shown}", hint="nothing was pinned"
         )
-    program.loader.pin(repository.name, collection)
+    program.dct.loader.pin(repository.name, collection)
     for key_id in collection.root_keys:
         out.result(f"pinned {harmless(repository.name)} to root key {key_id}")
     if not args.root:
@@ -75,8 +75,8 @@ def forget_arguments(parser: "argparse.ArgumentParser") -> None:
 def forget(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
     """Forget what is cached, pinned and remembered of a repository; its keys stay."""
     repository = _repository(args.repository)
-    names = program.cache.names(repository.name)
-    program.loader.forget(repository.name, names)
+    names = program.dct.cache.names(repository.name)
+    program.dct.loader.forget(repository.name, names)
     out.result(
         f"forgot {len(names)} files of {harmless(repository.name)}; its next use is a first use"
     )
@@ -105,7 +105,7 @@ def rotate(args: "argparse.Namespace", program: "Program", out: "Output") -> int
     question = f"The old root key must sign the new root of {repository.name}. Proceed?"
     if args.role == "root" and not args.yes and not program.terminal.confirm(question):
         return 0
-    new = program.publisher.rotate(
+    new = program.dct.publisher.rotate(
         repository, args.role, program.now(), server_held=args.server_managed
     )
     out.result(

@@ -53,7 +53,7 @@ def sign(args: "argparse.Namespace", program: "Program", out: "Output") -> int:
             raise DockerError("cannot use a digest reference for IMAGE:TAG")
         raise DockerError(f"no tag specified for {image}")
     repository, tag = reference.repository, reference.tag
-    publisher = program.publisher
+    publisher = program.dct.publisher
     collection = told(repository, lambda: publisher.exists(repository, program.now()))
     if collection is None:
         _first_signer(repository, image, program, out, publisher)
@@ -98,8 +98,8 @@ def _first_signer(
             "could not add signer to repo: targets: tuf: invalid role targets. invalid delegation role name\n"
             "  log in to the registry under a plain name, or set COUNTERMARK_SIGNER=name"
         )
-    stored = program.ring.of_role(name)
-    private = program.ring(stored.id) if stored else program.ring.make(name)
+    stored = program.dct.ring.of_role(name)
+    private = program.dct.ring(stored.id) if stored else program.dct.ring.make(name)
     if private is None:
         raise DockerError(f"signing keys for remote repository {repository.name} not found")
     key = private.public
@@ -140,7 +140,7 @@ def sign_tag(
     """Sign and publish; failures in docker's words. Say whether the repository is new."""
     tag = reference.tag or ""
     try:
-        done = program.publisher.sign(
+        done = program.dct.publisher.sign(
             reference.repository,
             tag,
             subject.digest,
@@ -196,7 +196,7 @@ def revoke(args: "argparse.Namespace", program: "Program", out: "Output") -> int
         return 0
     try:
         tags = _tags_to_revoke(reference, program)
-        done = program.publisher.revoke(reference.repository, tags, program.now())
+        done = program.dct.publisher.revoke(reference.repository, tags, program.now())
     except CountermarkError as error:
         raise DockerError(f"could not remove signature for {image}: {store_text(error)}") from error
     out.result(f"Successfully deleted signature for {image}")
@@ -207,7 +207,7 @@ def revoke(args: "argparse.Namespace", program: "Program", out: "Output") -> int
 
 
 def _tags_to_revoke(reference: ImageReference, program: "Program") -> list[str]:
-    collection = program.publisher.load(reference.repository, program.now())
+    collection = program.dct.publisher.load(reference.repository, program.now())
     released = {row.tag for row in collection.rows()}
     if reference.tag is None:
         if not released:

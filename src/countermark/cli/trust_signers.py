@@ -57,7 +57,7 @@ def signer_add(args: "argparse.Namespace", program: "Program", out: "Output") ->
             out.result(f"Initializing signed repository for {shown}...")
 
         out.result(f'Adding signer "{name}" to {shown}...')
-        done = program.publisher.add_signer(
+        done = program.dct.publisher.add_signer(
             repository, name, keys, program.now(), initializing=initializing
         )
         if done.initialized:
@@ -93,19 +93,19 @@ def signer_remove(args: "argparse.Namespace", program: "Program", out: "Output")
         if name == "releases":
             raise DockerError("releases is a reserved keyword and cannot be removed")
         try:
-            collection = program.publisher.load(repository, program.now())
+            collection = program.dct.publisher.load(repository, program.now())
         except CountermarkError as error:
             raise DockerError(f"error retrieving signers for {shown}: {error}") from error
         try:
-            program.publisher.signer_keys(collection, name)
+            program.dct.publisher.signer_keys(collection, name)
         except InputError:
             raise DockerError(f"no signer {name} for repository {shown}") from None
         try:
-            last = program.publisher.is_last_signer(collection, name)
+            last = program.dct.publisher.is_last_signer(collection, name)
             sure = not last or args.force or program.terminal.confirm(_last_question(name, shown))
             if not sure:
                 return
-            done = program.publisher.remove_signer(repository, name, program.now())
+            done = program.dct.publisher.remove_signer(repository, name, program.now())
         except EvidenceError as error:
             raise DockerError(str(error)) from error  # docker adds nothing to these
         for warning in done.warnings:

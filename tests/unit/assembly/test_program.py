@@ -1,12 +1,13 @@
 """One run of the program: which setting wins, which policy applies, what the environment means."""
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from countermark.assembly import program as assembly
 from countermark.assembly.program import Program
+from countermark.assembly.surroundings import SYSTEM_FOLDER
 from countermark.config import Source
 from countermark.core.errors import Code, ConfigError, InputError
 from countermark.core.reference import ImageReference
@@ -45,7 +46,7 @@ def written(path: Path, text: str) -> str:
 
 
 def test_the_system_folder_is_the_usual_one() -> None:
-    assert Program({}).system_folder == assembly.SYSTEM_FOLDER == "/etc/countermark"
+    assert Program({}).system_folder == SYSTEM_FOLDER == "/etc/countermark"
 
 
 def test_each_place_gives_way_to_the_next(root: Path) -> None:
@@ -112,14 +113,14 @@ FOLDERS: list[tuple[Mapping[str, str], str, str]] = [
     ({"XDG_DATA_HOME": "/x"}, "data_folder", "/x/countermark"),
     ({}, "docker_folder", "{}/home/.docker"),
     ({"DOCKER_CONFIG": "/x"}, "docker_folder", "/x"),
-    ({}, "trust_folder", "{}/home/.docker/trust"),
-    ({"DOCKER_CONFIG": "/x"}, "trust_folder", "/x/trust"),
+    ({}, "dct.folder", "{}/home/.docker/trust"),
+    ({"DOCKER_CONFIG": "/x"}, "dct.folder", "/x/trust"),
 ]
 
 
 @pytest.mark.parametrize(("environment", "name", "expected"), FOLDERS)
 def test_folders(root: Path, environment: Mapping[str, str], name: str, expected: str) -> None:
-    assert getattr(rooted(root, **environment), name) == expected.format(root)
+    assert operator.attrgetter(name)(rooted(root, **environment)) == expected.format(root)
 
 
 def test_dockers_folder_may_be_configured(root: Path) -> None:
@@ -238,14 +239,14 @@ def test_each_thing_is_made_once(root: Path) -> None:
         "http",
         "logins",
         "authenticator",
-        "cache",
-        "keys",
-        "servers",
-        "loader",
-        "ring",
         "terminal",
+        "dct",
+        "cosign",
+        "hosting",
     ):
         assert getattr(program, name) is getattr(program, name)
+    for name in ("cache", "keys", "servers", "loader", "ring", "publisher"):
+        assert getattr(program.dct, name) is getattr(program.dct, name)
 
 
 def test_an_environment_with_changes(root: Path) -> None:
@@ -255,5 +256,5 @@ def test_an_environment_with_changes(root: Path) -> None:
 
 
 def test_texts_made_with_the_package(root: Path) -> None:
-    assert rooted(root).packaged("no/such/text") is None
-    assert (rooted(root).packaged("version.py") or "").startswith('"""The version')
+    assert rooted(root).installation.packaged("no/such/text") is None
+    assert (rooted(root).installation.packaged("version.py") or "").startswith('"""The version')

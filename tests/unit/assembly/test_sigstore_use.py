@@ -68,7 +68,7 @@ class Person:
 
     def use(self, sigstore: Sigstore, *, replace: bool = False) -> None:
         program = self.program
-        used = program.use_sigstore(str(sigstore.data), replace=replace)
+        used = program.hosting.use(str(sigstore.data), replace=replace)
         program.http.close()
         assert used.url == sigstore.server.url
         assert used.issuer == f"{used.url}/identity"
@@ -136,7 +136,7 @@ def test_nor_of_one_that_has_another_certificate(
 def test_a_server_without_a_ca_of_its_own(sigstore: Sigstore, person: Person) -> None:
     kept = sigstore.ca.rename(sigstore.ca.with_suffix(".elsewhere"))
     program = Program({"HOME": str(person.home), "SSL_CERT_FILE": str(kept)})
-    assert program.use_sigstore(str(sigstore.data), replace=False).ca_file == ""
+    assert program.hosting.use(str(sigstore.data), replace=False).ca_file == ""
     program.http.close()
     assert not (person.home / ".docker").exists()
 

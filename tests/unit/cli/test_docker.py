@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -124,7 +125,7 @@ def test_nothing_heavy_is_loaded_before_the_real_docker(tmp_path: Path) -> None:
 def test_a_package_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
     program = Program({"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")})
     script = tmp_path / "shim"
-    script.write_text(shim.script(program.own_command, "docker-shim"))
+    script.write_text(shim.script(program.installation.command, "docker-shim"))
     script.chmod(0o755)
     fake_docker(tmp_path / "bin")
     (tmp_path / "countermark").mkdir()
@@ -276,8 +277,8 @@ class SigningProgram(Program):
         return world.MemoryRegistry({f"{NAME}:v1": self.has_tag})
 
     @property
-    def publisher(self) -> Any:
-        return self
+    def dct(self) -> Any:
+        return SimpleNamespace(publisher=self)
 
     def sign(
         self, repository: Repository, tag: str, digest: Digest, size: int, now: datetime, *, accept_lapsed: bool
@@ -448,7 +449,7 @@ def test_a_changed_environment_is_another_programs() -> None:
     program = Program({"DOCKER_HOST": "tcp://h", "HOME": "/h"})
     changed = program.with_environment({"DOCKER_HOST": "", "DOCKER_CONFIG": "/c"})
     assert changed.environment == {"HOME": "/h", "DOCKER_CONFIG": "/c"}
-    assert (changed.trust_folder, program.trust_folder) == ("/c/trust", "/h/.docker/trust")
+    assert (changed.dct.folder, program.dct.folder) == ("/c/trust", "/h/.docker/trust")
 
 
 # The plugins ------------------------------------------------------------------------------------------------------

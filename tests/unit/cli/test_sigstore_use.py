@@ -2,18 +2,19 @@
 
 import argparse
 import io
+from typing import NamedTuple
 
 from countermark.assembly.sigstore_files import InUse
 from countermark.cli import sigstore_use
 from countermark.cli.output import Output
 
 
-class Program:
+class Hosting:
     def __init__(self, ca_file: str) -> None:
         self.asked: list[tuple[str, bool]] = []
         self._ca_file = ca_file
 
-    def use_sigstore(self, data: str, *, replace: bool) -> InUse:
+    def use(self, data: str, *, replace: bool) -> InUse:
         self.asked.append((data, replace))
         return InUse(
             url="https://trust.test", issuer="https://trust.test/identity", ca_file=self._ca_file,
@@ -21,27 +22,31 @@ class Program:
         )  # fmt: skip
 
 
-def run(program: Program, *words: str) -> str:
+class Program(NamedTuple):
+    hosting: Hosting
+
+
+def run(hosting: Hosting, *words: str) -> str:
     parser = argparse.ArgumentParser(exit_on_error=False)
     sigstore_use.use_arguments(parser)
     out, err = io.StringIO(), io.StringIO()
-    assert sigstore_use.use(parser.parse_args(words), program, Output(out, err)) == 0
+    assert sigstore_use.use(parser.parse_args(words), Program(hosting), Output(out, err)) == 0
     assert err.getvalue() == ""
     return out.getvalue()
 
 
 def test_what_it_says() -> None:
-    program = Program("/home/me/.docker/tls/trust.test/ca.crt")
-    assert run(program) == (
+    hosting = Hosting("/home/me/.docker/tls/trust.test/ca.crt")
+    assert run(hosting) == (
         "sign and verify with https://trust.test from now on\n"
         "  its issuer is https://trust.test/identity\n"
         "  its CA is believed, in /home/me/.docker/tls/trust.test/ca.crt\n"
         "  its trust root is kept in /home/a\\x1bb/.sigstore/root\n"
     )
-    assert program.asked == [("", False)]
+    assert hosting.asked == [("", False)]
 
 
 def test_without_a_ca_of_its_own() -> None:
-    program = Program("")
-    assert "CA" not in run(program, "--data", "/srv", "--replace")
-    assert program.asked == [("/srv", True)]
+    hosting = Hosting("")
+    assert "CA" not in run(hosting, "--data", "/srv", "--replace")
+    assert hosting.asked == [("/srv", True)]

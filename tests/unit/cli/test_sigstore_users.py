@@ -19,21 +19,10 @@ class Source:
         return f"token for {name} with {password}"
 
 
-class Program:
-    """``typed`` are the passwords that somebody types one after the other; empty: nobody is there."""
-
+class Hosting:
     def __init__(self) -> None:
-        self.typed: list[str] = []
-        self.prompts: list[str] = []
         self.store = users()
         self.asked: list[tuple[str, ...]] = []
-
-    def password_from_stdin(self) -> str:
-        return "a password that was sent"
-
-    def typed_password(self, prompt: str) -> str | None:
-        self.prompts.append(prompt)
-        return self.typed.pop(0) if self.typed else None
 
     def accounts(self, data: str) -> MemoryUsers:
         self.asked.append(("accounts", data))
@@ -42,6 +31,22 @@ class Program:
     def identity_issuer(self, issuer: str, ca: str, data: str) -> Source:
         self.asked.append((issuer, ca, data))
         return Source()
+
+
+class Program:
+    """``typed`` are the passwords that somebody types one after the other; empty: nobody is there."""
+
+    def __init__(self) -> None:
+        self.typed: list[str] = []
+        self.prompts: list[str] = []
+        self.hosting = Hosting()
+
+    def password_from_stdin(self) -> str:
+        return "a password that was sent"
+
+    def typed_password(self, prompt: str) -> str | None:
+        self.prompts.append(prompt)
+        return self.typed.pop(0) if self.typed else None
 
 
 class Terminal(io.StringIO):
@@ -75,28 +80,28 @@ def test_add() -> None:
     run = Run()
     assert run("user_add", "carol@example.com", "--data", "/srv", "--password-stdin") == 0
     assert run.out == "added carol@example.com\n"
-    kept = run.program.store.kept["carol@example.com"]
+    kept = run.program.hosting.store.kept["carol@example.com"]
     assert bcrypt.checkpw(b"a password that was sent", kept.password_hash.encode())
     assert not kept.is_program
-    assert run.program.asked == [("accounts", "/srv")]
+    assert run.program.hosting.asked == [("accounts", "/srv")]
 
 
 def test_add_a_program() -> None:
     run = Run()
     run("user_add", "ci@example.com", "--program", "--password-stdin")
-    assert run.program.store.kept["ci@example.com"].is_program
+    assert run.program.hosting.store.kept["ci@example.com"].is_program
 
 
 def test_an_account_that_is_there() -> None:
     run = Run()
-    before = run.program.store.kept[ALICE]
+    before = run.program.hosting.store.kept[ALICE]
     with pytest.raises(InputError, match="already") as caught:
         run("user_add", ALICE, "--password-stdin")
     assert caught.value.code == Code.KEY_EXISTS
-    assert run.program.store.kept[ALICE] == before
+    assert run.program.hosting.store.kept[ALICE] == before
     assert run("user_add", ALICE, "--password-stdin", "--replace") == 0
     assert run.out == f"replaced {ALICE}\n"
-    assert run.program.store.kept[ALICE] != before
+    assert run.program.hosting.store.kept[ALICE] != before
 
 
 def test_no_address() -> None:
@@ -116,7 +121,7 @@ def test_a_new_password_is_typed_twice() -> None:
     run.program.typed = ["hers and long", "hers and long"]
     assert run("user_add", "carol@example.com") == 0
     assert run.program.prompts == ["New password of carol@example.com: ", "And again: "]
-    kept = run.program.store.kept["carol@example.com"]
+    kept = run.program.hosting.store.kept["carol@example.com"]
     assert bcrypt.checkpw(b"hers and long", kept.password_hash.encode())
 
 
@@ -127,7 +132,7 @@ def test_typed_in_two_ways(again: list[str]) -> None:
     with pytest.raises(KeyAccessError, match="not the same") as caught:
         run("user_add", "carol@example.com")
     assert caught.value.code == Code.PASSPHRASE
-    assert "carol@example.com" not in run.program.store.kept
+    assert "carol@example.com" not in run.program.hosting.store.kept
 
 
 def test_a_token_for_a_password_that_is_typed_once() -> None:
@@ -158,7 +163,7 @@ def test_remove() -> None:
     run = Run()
     assert run("user_remove", ALICE, "--data", "/srv") == 0
     assert run.out == f"removed {ALICE}\n"
-    assert ALICE not in run.program.store.kept
+    assert ALICE not in run.program.hosting.store.kept
     with pytest.raises(NotFoundError):
         run("user_remove", ALICE)
 
@@ -168,7 +173,7 @@ def test_token_has_no_end_of_line() -> None:
     words = ("--issuer", "https://x/identity", "--ca", "ca.crt")
     assert run("token", ALICE, "--password-stdin", *words) == 0
     assert run.out == f"token for {ALICE} with a password that was sent"
-    assert run.program.asked == [("https://x/identity", "ca.crt", "")]
+    assert run.program.hosting.asked == [("https://x/identity", "ca.crt", "")]
     assert run.err == ""
 
 
@@ -176,7 +181,7 @@ def test_token_on_a_terminal_leaves_it_at_a_new_line() -> None:
     run = Run(terminal=True)
     run("token", ALICE, "--password-stdin", "--data", "/srv")
     assert run.err == "\n"
-    assert run.program.asked == [("", "", "/srv")]
+    assert run.program.hosting.asked == [("", "", "/srv")]
 
 
 @pytest.mark.parametrize(

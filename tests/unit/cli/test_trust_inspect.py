@@ -76,8 +76,10 @@ class FakeProgram:
 
     def __init__(self, loaded: FakeCollection | CountermarkError) -> None:
         self._loaded = loaded
-        self.servers = SimpleNamespace(server_for=lambda repository: repository)
-        self.loader = SimpleNamespace(load=self._load)
+        self.dct = SimpleNamespace(
+            servers=SimpleNamespace(server_for=lambda repository: repository),
+            loader=SimpleNamespace(load=self._load),
+        )
         self.causes: list[str] = []
 
     def _load(self, *_: object) -> FakeCollection:

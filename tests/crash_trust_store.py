@@ -11,7 +11,7 @@ import threading
 from countermark.adapters.database import SqlTrustStore, migrate
 from countermark.adapters.sqlite import SqliteDatabase
 from countermark.core.errors import CountermarkError
-from countermark.core.ports import StoredFile
+from countermark.core.ports_hosting import StoredFile
 from trust_server import NOW
 
 

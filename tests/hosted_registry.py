@@ -10,7 +10,7 @@ from countermark.adapters.blob_uploads import UploadStore
 from countermark.adapters.manifest_store import ManifestStore
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, InputError
-from countermark.core.ports import FileRange, Handler, Request, Response
+from countermark.core.ports_hosting import FileRange, Handler, Request, Response
 from countermark.services.registry.routes import registry
 from countermark.services.registry.stores import Stores
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import unquote
 
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from hosted_registry import Answer, Body
 from servers import Asked, Script, handling
 from servers import answer as written

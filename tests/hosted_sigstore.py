@@ -15,7 +15,7 @@ from countermark.adapters.identity_issuer import IdentityIssuer
 from countermark.assembly.program import Program
 from countermark.assembly.sigstore import Sigstore, SigstoreSettings, accounts_path
 from countermark.cli.main import main
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.formats import trusted_root
 from countermark.formats.trusted_root import TrustedRoot
 from countermark.services.identity_provider.accounts import new_account

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import bcrypt
 
 from countermark.core.errors import Code, NotFoundError, StorageError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import Account
 from countermark.services.identity_provider.people import People
 from countermark.services.identity_provider.provider import IdentityProvider

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from countermark.adapters.granian_server import leave
 from countermark.adapters.http_server import Bounds, HttpServer, Route, Services
 from countermark.core.errors import Code, InputError, StorageError, UnavailableError
-from countermark.core.ports import FileRange, HotAnswer, Request, Response
+from countermark.core.ports_hosting import FileRange, HotAnswer, Request, Response
 
 HOT = HotAnswer(
     status=200,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from countermark.core.errors import Code, RefusedError
-from countermark.core.ports import (
+from countermark.core.ports_hosting import (
     FeedEntry,
     HeldKey,
     Request,

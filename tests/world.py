@@ -23,13 +23,8 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import (
-    Fetched,
-    PassphraseRequest,
-    Response,
-    StoredKey,
-    TrustPublisher,
-)
+from countermark.core.ports import Fetched, PassphraseRequest, StoredKey, TrustPublisher
+from countermark.core.ports_hosting import Response
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.formats.tuf import (
     BASE_ROLES,

@@ -23,7 +23,7 @@ from countermark.core.errors import (
     RefusedError,
     UnavailableError,
 )
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.core.reference import ImageReference
 from countermark.core.signer import CosignSigner, Identity
 from countermark.enforce import dockerfile

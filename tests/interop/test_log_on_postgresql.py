@@ -22,7 +22,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import StoredFile
+from countermark.core.ports_hosting import StoredFile
 from hosted_sigstore import HostedSigstore
 from interop.peers import PostgreSQL
 from interop.processes import MissingProgramError, free_port

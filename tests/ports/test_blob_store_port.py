@@ -13,7 +13,7 @@ from countermark.adapters.blob_uploads import UploadStore
 from countermark.adapters.manifest_store import ManifestStore
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, InputError, NotFoundError
-from countermark.core.ports import (
+from countermark.core.ports_hosting import (
     HostedBlobs,
     HostedManifests,
     HostedTags,

@@ -27,7 +27,8 @@ from countermark.core.errors import (
     NotFoundError,
     RefusedError,
 )
-from countermark.core.ports import BlobSource, Registry, RegistryWriter, Request
+from countermark.core.ports import BlobSource, Registry, RegistryWriter
+from countermark.core.ports_hosting import Request
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.formats import oci
 from hosted_registry import Answer, Body, HostedRegistry

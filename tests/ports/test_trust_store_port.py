@@ -12,7 +12,7 @@ from countermark.adapters.database import SqlTrustStore, migrate
 from countermark.adapters.server_keys import SealedKeys
 from countermark.adapters.sqlite import SqliteDatabase
 from countermark.core.errors import Code, RefusedError
-from countermark.core.ports import ServerKeys, StoredFile, TrustStore
+from countermark.core.ports_hosting import ServerKeys, StoredFile, TrustStore
 from countermark.proofs.keys import PrivateKey
 from trust_server import NOW, MemoryServerKeys, MemoryTrustStore
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.core.errors import InputError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.services.identity_provider.forms import Fields, GrantError
 from countermark.services.identity_provider.settings import SIGSTORE
 from identity import (

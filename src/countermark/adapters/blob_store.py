@@ -17,7 +17,7 @@ from countermark.adapters import storage
 from countermark.adapters.registry_places import NewFile, RegistryPlaces, discard
 from countermark.core import limits
 from countermark.core.digest import Digest
-from countermark.core.ports import StoredBlob
+from countermark.core.ports_hosting import StoredBlob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

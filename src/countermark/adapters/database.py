@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from countermark.adapters.trust_memory import TrustMemory
 from countermark.core.errors import Code, RefusedError
-from countermark.core.ports import FeedEntry, StoredFile
+from countermark.core.ports_hosting import FeedEntry, StoredFile
 from countermark.core.value import Value
 
 SCHEMA_REVISION = "0003"

@@ -26,7 +26,8 @@ from countermark.adapters.http_log import Metrics, Served, ServerLog
 from countermark.adapters.http_paths import BadPathError, cleaned, decoded, quoted
 from countermark.adapters.http_server import Bounds, Services
 from countermark.core.errors import Code, CountermarkError
-from countermark.core.ports import Clock, Handler, HotAnswer, Request, RequestBody, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Handler, HotAnswer, Request, RequestBody, Response
 from countermark.formats import strict_json
 
 Headers = list[tuple[bytes, bytes]]

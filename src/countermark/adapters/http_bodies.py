@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from countermark.core.errors import Code, InputError
-from countermark.core.ports import FileRange, Response
+from countermark.core.ports_hosting import FileRange, Response
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -8,7 +8,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from countermark.core.ports import Clock, Handler, HotReads
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Handler, HotReads
 from countermark.core.value import Value
 
 TYPE_CHECKING = False

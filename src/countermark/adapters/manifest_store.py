@@ -20,7 +20,7 @@ from countermark.adapters.registry_places import (
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, InputError, StorageError
-from countermark.core.ports import StoredManifest
+from countermark.core.ports_hosting import StoredManifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

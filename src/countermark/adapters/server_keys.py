@@ -17,7 +17,7 @@ from countermark.adapters import master_key
 from countermark.adapters.database import SERVER_KEYS, TUF_FILES, Database, to_microseconds
 from countermark.core import limits
 from countermark.core.errors import UnavailableError
-from countermark.core.ports import HeldKey
+from countermark.core.ports_hosting import HeldKey
 from countermark.proofs import sealing
 from countermark.proofs.keys import PrivateKey
 

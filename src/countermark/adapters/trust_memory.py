@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection
 
-from countermark.core.ports import StoredFile
+from countermark.core.ports_hosting import StoredFile
 
 _OVERHEAD_BYTES = (
     600  # of one remembered file beside its content, so that many small ones count too

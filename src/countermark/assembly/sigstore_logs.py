@@ -8,7 +8,8 @@ from countermark.adapters.log_index import SqlLogIndex
 from countermark.assembly.log_places import LogPlace, LogPlaces
 from countermark.assembly.log_stores import LogStores
 from countermark.core.errors import ConfigError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import SigningKey, TileStore
 from countermark.core.value import Value
 from countermark.formats.trusted_root import Instance

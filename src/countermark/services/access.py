@@ -15,7 +15,8 @@ from hashlib import sha256
 from urllib.parse import parse_qsl
 
 from countermark.core.errors import Code, InputError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.value import Value
 from countermark.formats import strict_json
 from countermark.services.passwords import Passwords, basic_login

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from countermark.core.errors import CountermarkError, EvidenceError, InputError, UnavailableError
 from countermark.core.light import datetime
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import (
     BelievedIssuer,
     CertificateLog,

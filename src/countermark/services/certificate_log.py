@@ -21,7 +21,8 @@ from countermark.core.errors import (
     InputError,
     MalformedError,
 )
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import CertificateEntries, LoggedCertificate, SigningKey
 from countermark.formats import strict_json
 from countermark.formats.go_text import to_base64

@@ -5,7 +5,7 @@ Fulcio's requests in both of its versions, and its words for what is wrong with 
 
 from countermark.core import limits
 from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.core.value import Value
 from countermark.formats import gateway_json
 from countermark.formats.gateway_json import Field, Fields, Message, Rules

@@ -1,6 +1,6 @@
 """Answers as grpc-gateway gives them: JSON, and errors with a number, a message and no details."""
 
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.formats import strict_json
 
 JSON = ("Content-Type", "application/json")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from countermark.core import limits
 from countermark.core.errors import Code, EvidenceError, InputError, MalformedError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import gateway_json
 from countermark.formats.gateway_json import Field, Fields, Message
 from countermark.formats.log_records import Record

@@ -19,8 +19,8 @@ from countermark.core.errors import (
     KeyAccessError,
     StorageError,
 )
-from countermark.core.ports import (
-    Clock,
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import (
     HotAnswer,
     Request,
     Response,

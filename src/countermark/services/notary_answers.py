@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from countermark.core.errors import CountermarkError
-from countermark.core.ports import FeedEntry, HotAnswer, Response, StoredFile
+from countermark.core.ports_hosting import FeedEntry, HotAnswer, Response, StoredFile
 from countermark.formats import strict_json
 from countermark.services.notary_uploads import HIERARCHY, InvalidUpdateError
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from countermark.core import limits
 from countermark.core.errors import Code, RefusedError
-from countermark.core.ports import Clock, HeldKey, ServerKeys, StoredFile, TrustStore
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import HeldKey, ServerKeys, StoredFile, TrustStore
 from countermark.formats.tuf import ROOT, SNAPSHOT, TIMESTAMP, Role, parse_root, parse_snapshot
 from countermark.proofs.keys import PrivateKey
 from countermark.services import notary_rules, notary_signing

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from countermark.core.errors import EvidenceError
-from countermark.core.ports import StoredFile
+from countermark.core.ports_hosting import StoredFile
 from countermark.formats.tuf import (
     SNAPSHOT,
     TIMESTAMP,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from countermark.core.ports import StoredFile
+from countermark.core.ports_hosting import StoredFile
 from countermark.core.value import Value
 from countermark.formats.tuf import SNAPSHOT, TIMESTAMP, Role
 from countermark.proofs.keys import PrivateKey

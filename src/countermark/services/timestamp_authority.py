@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from countermark.core import limits
 from countermark.core.errors import Code, CountermarkError, EvidenceError, InputError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import go_text, strict_json
 from countermark.proofs import der
 from countermark.proofs.certificates import encode_pem

@@ -14,7 +14,7 @@ from countermark.core.errors import (
     RefusedError,
     UnavailableError,
 )
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import IndexedEntry, TileReader
 from countermark.core.value import Value
 from countermark.formats import rekor, strict_json

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from countermark.core.errors import Code, CountermarkError, MalformedError, StorageError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import ServiceKeys, TufFiles
 from countermark.core.value import Value
 from countermark.formats import tuf_metadata as tuf

@@ -26,7 +26,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import StoredFile
+from countermark.core.ports_hosting import StoredFile
 from countermark.proofs import sealing
 from trust_server import NOW
 

@@ -25,7 +25,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats.signing_config import Service, SigningConfig
 from countermark.formats.trusted_root import Authority, TrustedRoot
 from countermark.formats.tuf_metadata import TargetFile

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 
 from countermark.core.errors import Code, ConfigError, InputError, UnavailableError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.services.access import TOKEN_PATH, Access, check_start
 from countermark.services.passwords import Passwords, parse_users
 from trust_server import Body, Time

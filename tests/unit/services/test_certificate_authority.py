@@ -15,7 +15,7 @@ import mint
 from certificate_services import ALICE, ISSUER, TOKEN, World, bearer
 from countermark.core import limits
 from countermark.core.errors import Code, InputError, KeyAccessError, StorageError, UnavailableError
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.core.ports_sigstore import BelievedIssuer
 from countermark.proofs import pem, scts, signing_certificates
 from countermark.proofs.certificate_paths import chain_at

@@ -10,7 +10,7 @@ from countermark.core.errors import (
     NotFoundError,
     RollbackError,
 )
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.core.ports_sigstore import IndexedEntry, LogState
 from countermark.formats.log_records import Record
 from countermark.formats.tiles import CHECKPOINT

@@ -13,7 +13,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import HeldKey, Request, Response, StoredFile
+from countermark.core.ports_hosting import HeldKey, Request, Response, StoredFile
 from countermark.formats.tuf import parse_snapshot, parse_timestamp
 from countermark.services.access import Access
 from trust_server import (

@@ -11,7 +11,7 @@ import pytest
 from countermark.adapters.database import SqlTrustStore, migrate
 from countermark.adapters.server_keys import SealedKeys
 from countermark.adapters.sqlite import SqliteDatabase
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.formats.tuf import parse_snapshot, parse_timestamp
 from countermark.proofs.keys import PrivateKey
 from trust_server import GUN, HostedNotary, Owner

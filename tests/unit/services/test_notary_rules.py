@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from countermark.core import limits
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.formats.tuf import Key, Role, parse_snapshot, parse_targets, parse_timestamp
 from countermark.proofs import root_certificate
 from countermark.proofs.keys import PrivateKey

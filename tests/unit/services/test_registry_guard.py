@@ -6,7 +6,7 @@ import json
 import bcrypt
 import pytest
 
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.services.access import Access
 from countermark.services.passwords import Passwords
 from countermark.services.registry.guard import guarded

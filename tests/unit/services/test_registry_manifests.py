@@ -386,7 +386,7 @@ def test_a_full_disk(registry: HostedRegistry) -> None:
         def tag(self, _repository: str, _tag: str, _digest: Digest) -> None:
             raise StorageError("cannot write: no space left on device", code=Code.NO_SPACE)
 
-    from countermark.core.ports import Request
+    from countermark.core.ports_hosting import Request
     from countermark.services.registry.routes import registry as serve
     from countermark.services.registry.stores import Stores
 

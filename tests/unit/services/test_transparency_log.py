@@ -15,7 +15,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import log_records, rekor
 from countermark.formats.tiles import CHECKPOINT
 from countermark.proofs import checkpoints, log

@@ -12,7 +12,7 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from countermark.core.errors import Code, KeyAccessError, StorageError
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.formats import tuf_metadata as tuf
 from countermark.formats.tuf_metadata import ROLES, TargetFile
 from countermark.services.trust_root import Lifetimes, TrustRoot

@@ -11,7 +11,8 @@ from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 from countermark.core.errors import InputError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.services.identity_provider.browsers import Browsers
 from countermark.services.identity_provider.forms import Fields, GrantError, read_form
 from countermark.services.identity_provider.grants import CodeGrant, Codes

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from countermark.core.errors import Code, InputError
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.core.value import Value
 from countermark.formats import strict_json
 from countermark.services.identity_provider.settings import Settings

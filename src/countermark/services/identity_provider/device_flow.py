@@ -6,7 +6,8 @@ asked for, even where the link had the code in it, and the code alone lets nobod
 
 from countermark.core import limits
 from countermark.core.errors import InputError, UnavailableError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import strict_json
 from countermark.services.identity_provider.authorization import check_challenge
 from countermark.services.identity_provider.browsers import Browsers

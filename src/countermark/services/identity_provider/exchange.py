@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from countermark.core.errors import UnavailableError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import strict_json
 from countermark.formats.strict_json import Json
 from countermark.proofs.tokens import encode_base64url

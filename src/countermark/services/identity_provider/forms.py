@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from countermark.core import limits
 from countermark.core.errors import InputError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import strict_json
 from countermark.services.passwords import basic_login
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.ports_sigstore import ServiceKeys
 from countermark.formats import strict_json
 from countermark.services.identity_provider.authorization import Authorization

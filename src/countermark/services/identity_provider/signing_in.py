@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from countermark.core.errors import UnavailableError
-from countermark.core.ports import Clock, Request, Response
+from countermark.core.ports import Clock
+from countermark.core.ports_hosting import Request, Response
 from countermark.core.value import Value
 from countermark.services.identity_provider.browsers import Browsers, Cookie, Session
 from countermark.services.identity_provider.forms import Fields

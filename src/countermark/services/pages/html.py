@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.core.text import harmless
 
 STYLE = """\

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.core.value import Value
 from countermark.services.pages.html import Html, answer, element, joined
 

@@ -1,7 +1,7 @@
 """Blobs: pull, look, delete."""
 
 from countermark.core.digest import Digest
-from countermark.core.ports import FileRange, Request, Response, StoredBlob
+from countermark.core.ports_hosting import FileRange, Request, Response, StoredBlob
 from countermark.services.registry import words
 from countermark.services.registry.errors import ApiError
 from countermark.services.registry.stores import Stores

@@ -13,7 +13,7 @@ from countermark.core.errors import (
     StorageError,
     UnavailableError,
 )
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.formats import strict_json
 
 Headers = tuple[tuple[str, str], ...]

@@ -1,6 +1,6 @@
 """Who may do what to the registry: the same answers as the trust server beside it."""
 
-from countermark.core.ports import Handler, Request, Response
+from countermark.core.ports_hosting import Handler, Request, Response
 from countermark.formats import strict_json
 from countermark.services.access import Access
 from countermark.services.registry import words

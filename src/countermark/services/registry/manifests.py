@@ -6,7 +6,7 @@ digest than the signed one.
 
 from countermark.core import limits
 from countermark.core.digest import Digest
-from countermark.core.ports import Request, Response, StoredManifest
+from countermark.core.ports_hosting import Request, Response, StoredManifest
 from countermark.services.registry import manifest_rules, words
 from countermark.services.registry.errors import ApiError
 from countermark.services.registry.manifest_rules import PushedManifest

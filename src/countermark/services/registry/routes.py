@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from countermark.core.errors import CountermarkError
-from countermark.core.ports import Handler, Request, Response
+from countermark.core.ports_hosting import Handler, Request, Response
 from countermark.services.registry import blobs, manifests, referrers, tags, uploads, words
 from countermark.services.registry.errors import ApiError, answer_to, is_answered_here
 from countermark.services.registry.stores import Stores

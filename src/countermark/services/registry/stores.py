@@ -1,6 +1,6 @@
 """What the registry's handlers are given."""
 
-from countermark.core.ports import HostedBlobs, HostedManifests, HostedTags, HostedUploads
+from countermark.core.ports_hosting import HostedBlobs, HostedManifests, HostedTags, HostedUploads
 from countermark.core.value import Value
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from countermark.core import limits
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.formats import strict_json
 from countermark.services.registry import words
 from countermark.services.registry.errors import ApiError, Headers

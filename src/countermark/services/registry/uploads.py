@@ -5,7 +5,7 @@ There is no shortest part, so OCI-Chunk-Min-Length is not sent. Locations are pa
 
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, InputError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.services.registry import words
 from countermark.services.registry.errors import ApiError
 from countermark.services.registry.stores import Stores

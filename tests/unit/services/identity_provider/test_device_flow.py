@@ -8,7 +8,7 @@ import pytest
 
 from countermark.core import limits
 from countermark.core.errors import UnavailableError
-from countermark.core.ports import Request, Response
+from countermark.core.ports_hosting import Request, Response
 from countermark.proofs import tokens
 from countermark.services.identity_provider.browsers import Browsers
 from countermark.services.identity_provider.device_flow import DeviceFlow

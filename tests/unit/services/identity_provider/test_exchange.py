@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.proofs import token_keys, tokens
 from countermark.services.identity_provider.exchange import DEVICE_GRANT
 from identity import (
@@ -291,7 +291,7 @@ def test_methods_and_paths(issuer: Issuer) -> None:
 
 
 def test_a_path_that_is_not_ours_is_not_found(issuer: Issuer) -> None:
-    from countermark.core.ports import Request
+    from countermark.core.ports_hosting import Request
     from identity import Body
 
     asked = Request(method="GET", path="/other", query="", headers={}, body=Body(b""))

@@ -4,7 +4,7 @@ import bcrypt
 import pytest
 
 from countermark.core.errors import Code, ConfigError, InputError
-from countermark.core.ports import Request
+from countermark.core.ports_hosting import Request
 from countermark.core.ports_sigstore import Account
 from countermark.services.identity_provider.accounts import new_account
 from countermark.services.identity_provider.browsers import Browsers, Session

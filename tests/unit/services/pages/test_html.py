@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from countermark.core.ports import Response
+from countermark.core.ports_hosting import Response
 from countermark.services.pages import sign_in as pages
 from countermark.services.pages.html import STYLE, Html, element, joined, text
 from countermark.services.pages.sign_in import SignInForm

@@ -346,6 +346,27 @@ class Log:
         return sign(self.key, jcs(said))
 
 
+class Witness:
+    """Cosigns checkpoints (C2SP tlog-cosignature): its word that it has seen no other history."""
+
+    def __init__(self, name: str = "witness.example.test") -> None:
+        self.name = name
+        self.key = ed25519.Ed25519PrivateKey.generate()
+        self._type_and_key = b"\4" + self.key.public_key().public_bytes_raw()
+        self.key_id = sha256(f"{name}\n".encode() + self._type_and_key).digest()[:4]
+
+    @property
+    def verifier_key(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{b64(self._type_and_key)}"
+
+    def cosigned(self, note: str, at: datetime = SIGNED_AT, over: str = "") -> str:
+        """The note with a line of this witness; ``over`` is what it signs instead of the note's own text."""
+        text = over or note[: note.index("\n\n") + 1]
+        time = int(at.timestamp())
+        signature = self.key.sign(f"cosignature/v1\ntime {time}\n{text}".encode())
+        return f"{note}— {self.name} {b64(self.key_id + time.to_bytes(8) + signature)}\n"
+
+
 # Timestamps -----------------------------------------------------------------------------------------
 
 

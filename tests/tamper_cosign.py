@@ -377,6 +377,67 @@ def _signers() -> Iterator[Case]:
     yield Case("every time counts: stamped too late", _stamped_later, Code.EXPIRED)
 
 
+WITNESSES = (fake.Witness("a.test"), fake.Witness("b.test"))
+
+
+def _witnessed(
+    *by: fake.Witness, document: Document | None = None, entry: int = 0, over: str = ""
+) -> Document:
+    """A bundle whose log entry has cosignatures on its checkpoint."""
+    found = document or second()
+    proof = found["verificationMaterial"]["tlogEntries"][entry]["inclusionProof"]
+    for witness in by:
+        note = proof["checkpoint"]["envelope"]
+        proof["checkpoint"]["envelope"] = witness.cosigned(note, over=over)
+    return found
+
+
+def _cosigned_by_another() -> Document:
+    """A line with a witness's name and key identifier, by somebody else's key."""
+    forger = fake.Witness(WITNESSES[0].name)
+    forger.key_id = WITNESSES[0].key_id
+    return _witnessed(forger)
+
+
+def _witnesses() -> Iterator[Case]:
+    one, two = WITNESSES
+    both = alice(witnesses=(one.verifier_key, two.verifier_key), witnesses_needed=2)
+    either, first_one = (
+        both.replace(witnesses_needed=1),
+        alice(witnesses=(one.verifier_key,), witnesses_needed=1),
+    )
+    missing = Code.CHECKPOINT
+    yield Case("witness wanted: none", second, missing, first_one)
+    yield Case("witness wanted: it cosigned", lambda: _witnessed(one), None, first_one)
+    yield Case("witness wanted: another did", lambda: _witnessed(two), missing, first_one)
+    yield Case("witness wanted: forged", _cosigned_by_another, missing, first_one)
+    other = "log.example.test\n1\n" + fake.b64(bytes(32)) + "\n"
+    yield Case(
+        "witness wanted: of another checkpoint",
+        lambda: _witnessed(one, over=other),
+        missing,
+        first_one,
+    )
+    yield Case("two witnesses wanted: both", lambda: _witnessed(one, two), None, both)
+    yield Case("two witnesses wanted: one", lambda: _witnessed(two), missing, both)
+    yield Case("two witnesses wanted: one twice", lambda: _witnessed(one, one), missing, both)
+    yield Case("one of two witnesses wanted", lambda: _witnessed(two), None, either)
+    yield Case("witness wanted: a log only promises", old, missing, first_one)
+    in_two = first_one.replace(threshold=2)
+    yield Case(
+        "witness and two logs wanted: one of them seen",
+        lambda: _witnessed(one, document=_in_both()), missing, in_two,
+    )  # fmt: skip
+    yield Case(
+        "witness and two logs wanted: both seen",
+        lambda: _witnessed(one, document=_witnessed(one, document=_in_both()), entry=1), None, in_two,
+    )  # fmt: skip
+    yield Case(
+        "witness and one log wanted: of two that one sees",
+        lambda: _witnessed(one, document=_in_both(), entry=1), None, first_one,
+    )  # fmt: skip
+
+
 def _twice_in_one() -> Document:
     signer = leaf()
     document = second(signer=signer)
@@ -1004,6 +1065,7 @@ CASES: tuple[Case, ...] = (
     *_flips(),
     *_parts(),
     *_signers(),
+    *_witnesses(),
     *_certificates(),
     *_logs(),
     *_entries(),

@@ -37,6 +37,8 @@ PLAIN: "dict[tuple[str, ...], tuple[str, Options]]" = {
             "trusted_root": ("text", ("--trusted-root",)),
             "offline": ("switch", ("--offline",)),
             "accept_unlogged": ("text", ("--accept-unlogged",)),
+            "witness": ("list", ("--witness",)),
+            "witnesses": ("count", ("--witnesses",)),
             "recursive": _RECURSIVE,
         },
     ),

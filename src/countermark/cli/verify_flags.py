@@ -29,6 +29,8 @@ _MORE = {
     "trusted_root": "--trusted-root",
     "offline": "--offline",
     "accept_unlogged": "--accept-unlogged",
+    "witness": "--witness",
+    "witnesses": "--witnesses",
 }
 
 
@@ -95,6 +97,20 @@ def arguments(parser: "argparse.ArgumentParser") -> None:
         default="",
         help="why no transparency log has to have it",
     )
+    add(
+        "--witness",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="demand that this witness cosigned the log's checkpoint: NAME+HASH+KEY; may repeat",
+    )
+    add(
+        "--witnesses",
+        metavar="N",
+        type=int,
+        default=0,
+        help="so many of the witnesses (default: all)",
+    )
     add("-r", "--recursive", action="store_true", help="judge the images that an index names too")
 
 
@@ -144,7 +160,10 @@ def policy(args: "argparse.Namespace", program: "Program") -> Policy:
             hint="name at least as many keys and identities",
         )
     root = _trusted_root(args, program)
+    witnesses = _witnesses(args)
     demanded = {
+        "witnesses": witnesses,
+        "witnesses_needed": args.witnesses or len(witnesses),
         "trusted_root": root,
         "accept_unlogged": args.accept_unlogged,
         "annotations": pairs(args.annotations),
@@ -157,6 +176,31 @@ def policy(args: "argparse.Namespace", program: "Program") -> Policy:
     requirement = parts[0] if len(parts) == 1 else AtLeast(count=count, parts=parts)
     rule = Rule(images=Pattern(parts=("**",)), effect="require", requirement=requirement)
     return Policy(layers=(Layer(name=LAYER, rules=(rule,)),))
+
+
+def _witnesses(args: "argparse.Namespace") -> tuple[str, ...]:
+    """The witnesses that are demanded, by their verifier keys.
+
+    Raises:
+        InputError: one is no key, or stands there twice; more are demanded than are named; no log is asked for.
+    """
+    if not args.witness and not args.witnesses:
+        return ()
+    from countermark.proofs.cosignatures import WitnessKey  # noqa: PLC0415 - few demand them
+
+    try:
+        count = len({WitnessKey.parse(text).key for text in args.witness})
+    except EvidenceError as error:
+        raise InputError(f"--witness: {error}") from None
+    if count != len(args.witness):
+        raise InputError("a witness is named twice")
+    if not 0 <= args.witnesses <= count:
+        raise InputError(
+            f"--witnesses {args.witnesses} of {count}", hint="name them with --witness"
+        )
+    if args.accept_unlogged:
+        raise InputError("--witness is about a log, and --accept-unlogged asks for none")
+    return tuple(args.witness)
 
 
 def _attesting(signer: CosignSigner, predicate: str) -> CosignSigner:

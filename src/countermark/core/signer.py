@@ -86,6 +86,8 @@ class CosignSigner(Value):
         accept_uncertified: why no certificate transparency log has to have the certificate; "" demands one.
         timestamped: a signed timestamp is demanded even where a log proves the time.
         threshold: of the evidence found, so many distinct logs have to have it.
+        witnesses: verifier keys (C2SP signed-note) of witnesses of logs; ``witnesses_needed`` of them have to have
+            cosigned the checkpoint of each log that counts.
         not_after: what was signed later, or at an unproven time, does not count.
     """
 
@@ -103,9 +105,19 @@ class CosignSigner(Value):
     accept_uncertified: str = ""
     timestamped: bool = False
     threshold: int = 1
+    witnesses: tuple[str, ...] = ()
+    witnesses_needed: int = 0
     not_after: datetime | None = None
 
     def _check(self) -> None:
+        named, needed = len(self.witnesses), self.witnesses_needed
+        if not min(1, named) <= needed <= named:
+            raise ConfigError(f"signer {self.name!r}: {needed} of {named} witnesses are needed")
+        if self.witnesses_needed and self.accept_unlogged:
+            raise ConfigError(
+                f"signer {self.name!r}: witnesses of a log are needed, and no log is",
+                hint="leave one of the two away",
+            )
         if (bool(self.key), self.identity is not None, bool(self.ca)).count(True) != 1:
             raise ConfigError(
                 f"signer {self.name!r} needs exactly one of a key, an identity and a certificate authority",

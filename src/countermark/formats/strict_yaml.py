@@ -65,8 +65,10 @@ class Item:
 
     def items(self) -> "list[Item]":
         """Take a list that is not empty."""
-        if not isinstance(self.content, list) or not self.content:
+        if not isinstance(self.content, list):
             self.refuse(f"a list is expected, not {_kind(self.content)}")
+        if not self.content:
+            self.refuse("an empty list; at least one thing is expected")
         return self.content
 
     def members(self) -> "dict[str, Item]":

@@ -21,12 +21,15 @@ _WHAT = (
     "claims",
     "trust",
     "logs",
+    "witnesses",
+    "witnessesNeeded",
     "timestamped",
     "acceptUnlogged",
     "acceptUncertified",
 )
 _CLAIMS = ("ignore", "repository", "exact")
 _MOST_LOGS = 8
+_MOST_WITNESSES = 32
 _HINT = "write cosign: {key: FILE}, {issuer: …, subject: …} or {ca: FILE}"
 # Fulcio's extensions by the last number of their OID (specs: cosign, 2e); 1 and 8 are the issuer.
 EXTENSIONS = {
@@ -67,6 +70,11 @@ def cosign_signer(
     for word in _WHO:
         if word in members and word not in allowed:
             members[word].refuse(f"{word} does not go with {kind}", _HINT)
+    witnesses = _witnesses(members["witnesses"]) if "witnesses" in members else ()
+    if witnesses and "acceptUnlogged" in members:
+        members["acceptUnlogged"].refuse(
+            "where no log needs to have it there is nothing to witness"
+        )
     return CosignSigner(
         name=name,
         key=_key(members["key"], parties) if kind == "key" else "",
@@ -82,6 +90,8 @@ def cosign_signer(
         accept_uncertified=_text(members, "acceptUncertified"),
         timestamped=members["timestamped"].boolean() if "timestamped" in members else False,
         threshold=members["logs"].integer(1, _MOST_LOGS) if "logs" in members else 1,
+        witnesses=witnesses,
+        witnesses_needed=_witnesses_needed(members, len(witnesses)),
         not_after=not_after,
     )
 
@@ -196,6 +206,33 @@ def trusted_root(item: Item, parties: "Parties") -> str:
     except EvidenceError as error:
         item.refuse(f"{item.text()[:200]} is no trusted root: {error}")
     return text
+
+
+def _witnesses(item: Item) -> tuple[str, ...]:
+    """Take verifier keys of witnesses, each once."""
+    from countermark.proofs.cosignatures import WitnessKey  # noqa: PLC0415 - with the heavy half
+
+    found: dict[bytes, str] = {}
+    for part in item.items():
+        try:
+            key = WitnessKey.parse(part.text())
+        except EvidenceError as error:
+            part.refuse(str(error), "write its verifier key, as it publishes it: NAME+HASH+KEY")
+        if key.key in found:
+            part.refuse("this witness stands here twice")
+        found[key.key] = part.text()
+    if len(found) > _MOST_WITNESSES:
+        item.refuse(f"{len(found)} witnesses, at most {_MOST_WITNESSES} are taken")
+    return tuple(found.values())
+
+
+def _witnesses_needed(members: dict[str, Item], most: int) -> int:
+    """Read of how many there has to be a cosignature: all, unless it is said."""
+    if "witnessesNeeded" not in members:
+        return most
+    if not most:
+        members["witnessesNeeded"].refuse("there are no witnesses to choose from", "add witnesses:")
+    return members["witnessesNeeded"].integer(1, most)
 
 
 # Attestations -----------------------------------------------------------------------------------------

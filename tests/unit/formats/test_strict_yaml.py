@@ -118,7 +118,7 @@ WRONG = [
     ("number", lambda item: item.integer(0, 2), "f:2: number: a number from 0 to 2 is expected, not 3"),
     ("text", lambda item: item.boolean(), "f:1: text: true or false is expected, not 'a'"),
     ("text", lambda item: item.items(), "f:1: text: a list is expected, not 'a'"),
-    ("none", lambda item: item.items(), "f:9: none: a list is expected, not a list"),
+    ("none", lambda item: item.items(), "f:9: none: an empty list; at least one thing is expected"),
     ("text", lambda item: item.members(), "f:1: text: keys and values are expected, not 'a'"),
     ("text", lambda item: item.word(["b", "c"]), "f:1: text: 'a' is none of: b, c"),
     ("object", lambda item: item.object(["innen"]), "f:6: object.inner: unknown key 'inner'"),

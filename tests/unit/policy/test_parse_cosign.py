@@ -26,6 +26,7 @@ FILES = {
     "broken.pem": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     "private.key": "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
 }
+SEEN, SEEN_2 = (fake_sigstore.Witness(name).verifier_key for name in ("a.test", "b.test"))
 SLSA = "https://slsa.dev/provenance/v1"
 
 
@@ -64,6 +65,14 @@ SIGNERS: list[tuple[str, dict[str, Any]]] = [
     ("{cosign: {key: qa.pub, trust: root.json}}", {"key": KEY, "trusted_root": ROOT}),
     ("{cosign: {key: qa.pub, trust: public}}", {"key": KEY, "trusted_root": "public"}),
     ("{cosign: {key: qa.pub, logs: 2}}", {"key": KEY, "threshold": 2}),
+    (
+        f"{{cosign: {{key: qa.pub, witnesses: [{SEEN}, {SEEN_2}]}}}}",
+        {"key": KEY, "witnesses": (SEEN, SEEN_2), "witnesses_needed": 2},
+    ),
+    (
+        f"{{cosign: {{key: qa.pub, witnesses: [{SEEN}, {SEEN_2}], witnessesNeeded: 1}}}}",
+        {"key": KEY, "witnesses": (SEEN, SEEN_2), "witnesses_needed": 1},
+    ),
     ("{cosign: {key: qa.pub, timestamped: true}}", {"key": KEY, "timestamped": True}),
     ("{cosign: {key: qa.pub, claims: exact}}", {"key": KEY, "claims": "exact"}),
     (
@@ -156,6 +165,13 @@ MISTAKES = [
     (signer("{cosign: {subject: s}}"), "signers.a.cosign", "exactly one of key"),
     (signer("{cosign: {issuer: i, issuerRegexp: i, subject: s}}"), f"{AT}.issuerRegexp", "do not go together"),
     (signer("{cosign: {issuer: i, subjectRegexp: '('}}"), f"{AT}.subjectRegexp", "not a pattern of RE2"),
+    (signer("{cosign: {key: qa.pub, witnesses: []}}"), f"{AT}.witnesses", "an empty list"),
+    (signer("{cosign: {key: qa.pub, witnesses: [a+b+c]}}"), f"{AT}.witnesses[0]", "witness's key"),
+    (signer(f"{{cosign: {{key: qa.pub, witnesses: [{SEEN}, {SEEN}]}}}}"), f"{AT}.witnesses[1]", "twice"),
+    (signer("{cosign: {key: qa.pub, witnessesNeeded: 1}}"), f"{AT}.witnessesNeeded", "no witnesses"),
+    (signer(f"{{cosign: {{key: qa.pub, witnesses: [{SEEN}], witnessesNeeded: 2}}}}"), f"{AT}.witnessesNeeded", "1"),
+    (signer(f"{{cosign: {{key: qa.pub, witnesses: [{SEEN}], witnessesNeeded: 0}}}}"), f"{AT}.witnessesNeeded", "1"),
+    (signer(f"{{cosign: {{key: qa.pub, witnesses: [{SEEN}], acceptUnlogged: x}}}}"), f"{AT}.acceptUnlogged", "log"),
     (fulcio("{colour: x}"), f"{AT}.extensions.colour", "no extension"),
     (fulcio("{'8': x}"), f"{AT}.extensions.8", "no extension"),
     (fulcio("{'20': x, buildTrigger: y}"), f"{AT}.extensions.buildTrigger", "twice"),

@@ -22,6 +22,7 @@ from countermark.schemes.cosign.statements import Stated
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from countermark.proofs import x509
+    from countermark.proofs.cosignatures import WitnessKey
     from countermark.proofs.signing_certificates import SigningCertificate
     from countermark.schemes.cosign.entries import LogRecord
 
@@ -38,6 +39,7 @@ class Wanted(Value):
         root: the logs and authorities that are trusted, None where none are needed.
         subject: the image, or the file; None where an attestation may be about anything.
         now: the time of this verification.
+        witnesses: those of whom ``signer.witnesses_needed`` have to have cosigned what a log says.
         accept_chain: a bundle of today's version may hold a chain of certificates, which it has no place for.
     """
 
@@ -47,6 +49,7 @@ class Wanted(Value):
     root: TrustedRoot | None
     subject: Subject | Artifact | None
     now: datetime
+    witnesses: "tuple[WitnessKey, ...]" = ()
     accept_chain: bool = False
 
     @property
@@ -134,7 +137,8 @@ class Logged(Value):
 def logged(before: Offered) -> Logged:
     """2. Log entries: each of a log that we trust is about this very signature, and is proven.
 
-    Entries of other logs count for nothing. Of those that count there are as many different logs as demanded.
+    Entries of other logs count for nothing, nor do those of which too few witnesses know. Of those that count there
+    are as many different logs as demanded.
 
     Raises:
         EvidenceError: ``not-logged``; ``entry``, ``promise``, ``inclusion``, ``checkpoint``: an entry of a trusted
@@ -143,6 +147,7 @@ def logged(before: Offered) -> Logged:
     wanted, material = before.wanted, before.material
     signer = wanted.signer
     records: list[LogRecord] = []
+    unwitnessed: EvidenceError | None = None
     for entry in material.entries if wanted.root is not None else ():
         from countermark.schemes.cosign import entries  # noqa: PLC0415
 
@@ -152,9 +157,16 @@ def logged(before: Offered) -> Logged:
             if not signer.accept_unlogged:
                 raise
             continue  # who accepts none at all does not refuse a bad one
-        if record is not None:
-            records.append(record)
+        try:
+            if record is not None:
+                records.append(
+                    entries.witnessed(record, entry, wanted.witnesses, signer.witnesses_needed)
+                )
+        except EvidenceError as error:
+            unwitnessed = error
     count = len({record.log.key for record in records})
+    if count < signer.threshold and unwitnessed is not None:
+        raise unwitnessed
     if count < signer.threshold and not signer.accept_unlogged:
         there = len(material.entries)
         raise NotLoggedError(

@@ -13,10 +13,15 @@ from countermark.core.value import Value
 from countermark.formats import rekor
 from countermark.formats.bundle import InclusionProof, LogEntry
 from countermark.formats.rekor import DsseRecord, HashedRekord, IntotoRecord
+from countermark.formats.tlog import Note
 from countermark.formats.trusted_root import Instance, TrustedRoot
 from countermark.proofs import checkpoints, log, pem, signatures, spki
 from countermark.proofs.spki import PublicKey
 from countermark.schemes.cosign.material import Material
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.proofs.cosignatures import WitnessKey
 
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
@@ -28,11 +33,13 @@ class LogRecord(Value):
         log: which one, as it is trusted.
         index: the entry's place in it.
         time: since when, as the log promises; None where it does not say.
+        witnesses: the names of those who cosigned that, of the witnesses that were demanded.
     """
 
     log: Instance
     index: int
     time: datetime | None
+    witnesses: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -80,6 +87,26 @@ def _record(entry: LogEntry, instance: Instance, material: Material, key: Public
         raise EvidenceError("the log neither promises nor proves it", code=Code.PROMISE)
     _check_first(entry, material, key)
     return LogRecord(log=instance, index=entry.log_index, time=time)
+
+
+def witnessed(
+    record: LogRecord, entry: LogEntry, witnesses: "tuple[WitnessKey, ...]", needed: int
+) -> LogRecord:
+    """Demand that so many of these witnesses, if any, have cosigned the checkpoint that proves an entry.
+
+    Raises:
+        EvidenceError: ``checkpoint``, too few did, or a cosignature is wrong.
+    """
+    if not needed:
+        return record
+    if entry.proof is None:
+        raise EvidenceError(
+            f"log {record.origin} only promises it, which no witness sees", code=Code.CHECKPOINT
+        )
+    from countermark.proofs import cosignatures  # noqa: PLC0415 - where somebody demands them
+
+    note = Note.parse(entry.proof.checkpoint)
+    return record.replace(witnesses=cosignatures.check(note, witnesses, needed))
 
 
 # What proves an entry -----------------------------------------------------------------------------------

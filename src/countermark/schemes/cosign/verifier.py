@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from countermark.proofs import x509
+    from countermark.proofs.cosignatures import WitnessKey
 else:
     Protocol = object
 
@@ -176,6 +177,7 @@ def wanted_of(
         signer=signer,
         key=_key(signer) if signer.key else None,
         authorities=_authorities(signer),
+        witnesses=_witnesses(signer),
         root=root,
         subject=subject,
         now=now,
@@ -198,6 +200,17 @@ def _authorities(signer: CosignSigner) -> "tuple[x509.Certificate, ...]":
         return tuple(each for text in signer.ca for each in x509.parse_pem(text.encode()))
     except EvidenceError as error:
         raise ConfigError(f"signer {signer.name!r}: its authority: {error}") from None
+
+
+def _witnesses(signer: CosignSigner) -> "tuple[WitnessKey, ...]":
+    if not signer.witnesses_needed:
+        return ()
+    from countermark.proofs.cosignatures import WitnessKey  # noqa: PLC0415 - few demand them
+
+    try:
+        return tuple(WitnessKey.parse(text) for text in signer.witnesses)
+    except EvidenceError as error:
+        raise ConfigError(f"signer {signer.name!r}: {error}") from None
 
 
 def _own_root(signer: CosignSigner) -> TrustedRoot:
@@ -263,6 +276,8 @@ def _notes(checked: Checked, signer: CosignSigner) -> "Iterator[tuple[str, str]]
         yield "issuer", certificate.issuer
     for record in records:
         yield "log", f"{record.origin} {record.index}"
+        for name in record.witnesses:
+            yield "witness", f"{name} of {record.origin}"
     for time, by in checked.timed.times:
         yield "time", f"{time:%Y-%m-%dT%H:%M:%SZ} by {by}"
     if not records and signer.accept_unlogged:

@@ -82,8 +82,10 @@ class Launcher:
     def stop(self) -> None:
         """Let it end."""
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(30)
+        self._process.stdout.close()
 
 
 def in_turns(times: int, warm_up: int, *runs: Callable[[], Sample]) -> list[list[Sample]]:

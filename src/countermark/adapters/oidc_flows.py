@@ -1,30 +1,27 @@
 """Signing in at an OpenID issuer for an identity token: in a browser, with a code on another device, as a program.
 
 OAuth 2.0 with PKCE (RFC 6749, 7636, 8252), the device flow (RFC 8628), OpenID Connect Core; the texts that people see
-are cosign's (specs: cosign observed, 5.2). The token comes over TLS from the issuer itself, which stands for its
-signature (Core, 3.1.3.7); who is meant to believe it checks that anyway.
+are cosign's (specs: cosign observed, 5.2).
 """
 
 import secrets
 from binascii import b2a_base64
 from hashlib import sha256
 
-from countermark.adapters.http_exchange import Answer, HttpRequest
 from countermark.adapters.http_tls import HostTls
-from countermark.adapters.http_url import Url, is_loopback, quote
+from countermark.adapters.http_url import is_loopback
+from countermark.adapters.oidc_provider import OidcProvider, SignIn, error_of, read, refused
 from countermark.adapters.redirect_listener import RedirectListener
 from countermark.core import limits
 from countermark.core.errors import (
     Code,
     EvidenceError,
     InputError,
-    MalformedError,
     RefusedError,
     UnavailableError,
 )
 from countermark.core.text import harmless
 from countermark.core.value import Value
-from countermark.formats import strict_json
 from countermark.formats.strict_json import Reader
 
 TYPE_CHECKING = False
@@ -55,33 +52,12 @@ if TYPE_CHECKING:
 
 
 SCOPE = "openid email"
-CLIENT = "sigstore"
-_DISCOVERY = "/.well-known/openid-configuration"
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
-_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _SLOWER_SECONDS = 5  # RFC 8628, 3.5
 _LEAST_SECONDS, _MOST_SECONDS = 1, 60  # between two questions
 _MOST_EXPIRES = 1800
 _SIGN_IN_SECONDS = 120.0  # sigstore: 120
-
-
-class SignIn(Value):
-    """Whom to ask, and as what.
-
-    Attributes:
-        issuer: the issuer's URL, as it names itself.
-        client_id, client_secret: what we are to it.
-        redirect_url: where a browser comes back to, with port 0 for any; "" for ``localhost``.
-    """
-
-    issuer: str
-    client_id: str = CLIENT
-    client_secret: str = ""
-    redirect_url: str = ""
-
-    def __repr__(self) -> str:
-        return f"SignIn(issuer={self.issuer!r}, client_id={self.client_id!r})"  # never the secret
 
 
 class OidcFlows:
@@ -96,8 +72,8 @@ class OidcFlows:
         tls_for: "Callable[[str], HostTls]" = lambda _: HostTls(),
     ) -> None:
         """Take what signing in needs; ``pause`` waits between two questions of the device flow."""
-        self._client, self._sign_in, self._person = client, sign_in, person
-        self._pause, self._tls_for = pause, tls_for
+        self._provider = OidcProvider(client, sign_in, tls_for)
+        self._sign_in, self._person, self._pause = sign_in, person, pause
 
     # In a browser -------------------------------------------------------------------------------------
 
@@ -108,8 +84,7 @@ class OidcFlows:
             RefusedError: the issuer says no. UnavailableError: it cannot be asked, or nobody came.
             EvidenceError: what came back belongs to another request.
         """
-        document = self._discovered()
-        _need_pkce(document, self._sign_in.issuer)
+        document = self._with_pkce()
         listener = RedirectListener(self._sign_in.redirect_url)
         try:
             request = _Request(redirect=listener.url)
@@ -123,6 +98,16 @@ class OidcFlows:
         finally:
             listener.close()
         return self._redeemed(document, request, self._code(found, request))
+
+    def _with_pkce(self) -> Reader:
+        document = self._provider.discovered()
+        name = "code_challenge_methods_supported"
+        if not document.has(name) or "S256" not in document.texts(name):
+            raise UnavailableError(
+                f"PKCE is not supported by OIDC provider '{self._sign_in.issuer}'",
+                code=Code.NOT_SUPPORTED,
+            )
+        return document
 
     def _code(self, found: "Mapping[str, str]", request: "_Request") -> str:
         """Take the code that a browser came back with.
@@ -155,7 +140,7 @@ class OidcFlows:
         return self._redeemed(document, request, code)
 
     def _authorization(self, document: Reader, request: "_Request") -> str:
-        endpoint = self._endpoint(document, "authorization_endpoint")
+        endpoint = self._provider.endpoint(document, "authorization_endpoint")
         if endpoint.scheme != "https" and not is_loopback(endpoint.host):
             raise UnavailableError(
                 f"the issuer's sign-in page is not reached over TLS: {endpoint.shown}",
@@ -183,10 +168,10 @@ class OidcFlows:
             "redirect_uri": request.redirect,
             "code_verifier": request.verifier,
         }
-        answer = self._sent(self._endpoint(document, "token_endpoint"), fields)
+        answer = self._provider.sent(self._provider.endpoint(document, "token_endpoint"), fields)
         if answer.status != 200:
-            raise _refused("the issuer gives no token", answer)
-        return self._checked(answer, nonce=request.nonce)
+            raise refused("the issuer gives no token", answer)
+        return self._provider.checked(answer, nonce=request.nonce)
 
     # On another device --------------------------------------------------------------------------------
 
@@ -196,8 +181,7 @@ class OidcFlows:
         Raises:
             As ``browser``.
         """
-        document = self._discovered()
-        _need_pkce(document, self._sign_in.issuer)
+        document = self._with_pkce()
         if not document.has("device_authorization_endpoint"):
             raise UnavailableError(
                 "oidc: device authorization endpoint not returned by provider",
@@ -209,10 +193,12 @@ class OidcFlows:
             "code_challenge_method": "S256",
             "scope": SCOPE,
         }
-        answer = self._sent(self._endpoint(document, "device_authorization_endpoint"), asked)
+        answer = self._provider.sent(
+            self._provider.endpoint(document, "device_authorization_endpoint"), asked
+        )
         if answer.status != 200:
-            raise _refused("the issuer begins no sign-in", answer)
-        begun = _Device.of(_read(answer, limits.TOKEN_BYTES))
+            raise refused("the issuer begins no sign-in", answer)
+        begun = _Device.of(read(answer, limits.TOKEN_BYTES))
         self._person.told_code(
             f"Enter the verification code {begun.user_code} in your browser at: {begun.address}"
         )
@@ -228,17 +214,17 @@ class OidcFlows:
             "code_verifier": request.verifier,
             "scope": SCOPE,
         }
-        endpoint = self._endpoint(document, "token_endpoint")
+        endpoint = self._provider.endpoint(document, "token_endpoint")
         waited, interval = 0, begun.interval
         while waited <= begun.expires:
-            answer = self._sent(endpoint, fields)
+            answer = self._provider.sent(endpoint, fields)
             if answer.status == 200:
-                return self._checked(answer)
-            error = _error(answer)
+                return self._provider.checked(answer)
+            error = error_of(answer)
             if error == "slow_down":
                 interval = min(interval + _SLOWER_SECONDS, _MOST_SECONDS)
             elif error != "authorization_pending":
-                raise _refused("the issuer gives no token", answer)
+                raise refused("the issuer gives no token", answer)
             self._pause(interval)
             waited += interval
         raise UnavailableError(
@@ -257,86 +243,12 @@ class OidcFlows:
             raise InputError(
                 "client credentials need a secret", hint="give it with --oidc-client-secret-file"
             )
-        endpoint = self._endpoint(self._discovered(), "token_endpoint")
-        answer = self._sent(endpoint, {"grant_type": "client_credentials", "scope": SCOPE})
+        endpoint = self._provider.endpoint(self._provider.discovered(), "token_endpoint")
+        answer = self._provider.sent(endpoint, {"grant_type": "client_credentials", "scope": SCOPE})
         if answer.status != 200:
-            raise _refused("the issuer gives no token", answer)
-        token = self._checked(answer)
+            raise refused("the issuer gives no token", answer)
+        token = self._provider.checked(answer)
         self._person.told_code("Token received!")
-        return token
-
-    # Shared ---------------------------------------------------------------------------------------------
-
-    def _discovered(self) -> Reader:
-        """The issuer's document, which has to be its own (OpenID Connect Discovery, 4.3)."""
-        issuer = self._sign_in.issuer.rstrip("/")
-        url = Url.parse(issuer + _DISCOVERY)
-        answer = self._asked(HttpRequest(method="GET", url=url, max_bytes=limits.DISCOVERY_BYTES))
-        if answer.status != 200:
-            raise UnavailableError(
-                f"{url.shown}: HTTP status {answer.status}",
-                status=answer.status,
-                hint="is this the issuer's address?",
-            )
-        document = _read(answer, limits.DISCOVERY_BYTES)
-        named = document.text("issuer")
-        if named.rstrip("/") != issuer:
-            raise UnavailableError(
-                f"{url.shown} is the document of another issuer: {harmless(named[:200])}",
-                code=Code.MALFORMED,
-                hint="name the issuer as it names itself",
-            )
-        return document
-
-    def _endpoint(self, document: Reader, name: str) -> Url:
-        text = document.text(name)
-        try:
-            return Url.parse(text)
-        except InputError as error:
-            raise UnavailableError(
-                f"the issuer's {name} is no URL: {error}", code=Code.MALFORMED
-            ) from None
-
-    def _sent(self, url: Url, fields: "Mapping[str, str]") -> Answer:
-        """Send a form; a client with a secret shows it there (RFC 6749, 2.3.1)."""
-        given = {"client_id": self._sign_in.client_id, **fields}
-        if self._sign_in.client_secret:
-            given["client_secret"] = self._sign_in.client_secret
-        body = "&".join(f"{name}={quote(value)}" for name, value in sorted(given.items())).encode()
-        return self._asked(
-            HttpRequest(
-                method="POST", url=url, headers=_FORM, body=body, max_bytes=limits.TOKEN_BYTES
-            )
-        )
-
-    def _asked(self, request: HttpRequest) -> Answer:
-        tls = self._tls_for(request.url.authority)
-        try:
-            return self._client.request(request.replace(tls=tls))
-        except UnavailableError as error:
-            text = f'{request.method.capitalize()} "{request.url.shown}": {error}'
-            raise UnavailableError(text, code=error.code, hint=error.hint) from None
-
-    def _checked(self, answer: Answer, nonce: str = "") -> str:
-        """Take the identity token out of an answer; it has to be this issuer's, for us, and of this request.
-
-        Raises:
-            EvidenceError: ``token``.
-        """
-        from countermark.proofs import tokens  # noqa: PLC0415 - where there is a token
-
-        token = _read(answer, limits.TOKEN_BYTES).text("id_token")
-        claims = tokens.unverified_claims(token)
-        issuer, audience = claims.get("iss"), claims.get("aud")
-        if str(issuer).rstrip("/") != self._sign_in.issuer.rstrip("/"):
-            raise EvidenceError("the issuer sent a token of another one", code=Code.TOKEN)
-        mine = self._sign_in.client_id
-        if audience != mine and not (isinstance(audience, list) and mine in audience):
-            raise EvidenceError("the issuer sent a token for somebody else", code=Code.TOKEN)
-        if nonce and not secrets.compare_digest(
-            str(claims.get("nonce")).encode("utf-8", "replace"), nonce.encode()
-        ):
-            raise EvidenceError("nonce does not match value sent", code=Code.TOKEN)
         return token
 
 
@@ -372,35 +284,3 @@ class _Device(Value):
             expires=min(max(document.integer("expires_in"), 0), _MOST_EXPIRES),
             interval=min(max(interval, _LEAST_SECONDS), _MOST_SECONDS),
         )
-
-
-def _need_pkce(document: Reader, issuer: str) -> None:
-    name = "code_challenge_methods_supported"
-    if not document.has(name) or "S256" not in document.texts(name):
-        raise UnavailableError(
-            f"PKCE is not supported by OIDC provider '{issuer}'", code=Code.NOT_SUPPORTED
-        )
-
-
-def _read(answer: Answer, most: int) -> Reader:
-    try:
-        return Reader(strict_json.parse(answer.content, max_bytes=most))
-    except MalformedError as error:
-        raise UnavailableError(
-            f"{answer.url.shown} answers with no JSON: {error}", code=Code.MALFORMED
-        ) from None
-
-
-def _error(answer: Answer) -> str:
-    try:
-        document = Reader(strict_json.parse(answer.content, max_bytes=limits.TOKEN_BYTES))
-        return document.text("error") if document.has("error") else ""
-    except MalformedError:
-        return ""
-
-
-def _refused(text: str, answer: Answer) -> RefusedError | UnavailableError:
-    said = harmless(_error(answer))[:100] or f"HTTP status {answer.status}"
-    if answer.status == 429 or answer.status >= 500:
-        return UnavailableError(f"{text}: {said}", status=answer.status)
-    return RefusedError(f"{text}: {said}", status=answer.status, code=Code.TOKEN)

@@ -222,7 +222,8 @@ class Signing:
         return source.token()
 
     def _flows(self, person: "SigningPerson") -> "OidcFlows":
-        from countermark.adapters.oidc_flows import OidcFlows, SignIn
+        from countermark.adapters.oidc_flows import OidcFlows
+        from countermark.adapters.oidc_provider import SignIn
 
         choice = self._choice
         sign_in = SignIn(

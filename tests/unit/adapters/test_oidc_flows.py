@@ -14,7 +14,8 @@ import pytest
 import servers
 from countermark.adapters.http_client import HttpClient
 from countermark.adapters.http_connection import Timeouts
-from countermark.adapters.oidc_flows import OidcFlows, SignIn
+from countermark.adapters.oidc_flows import OidcFlows
+from countermark.adapters.oidc_provider import SignIn
 from countermark.core.errors import (
     Code,
     CountermarkError,

@@ -10,11 +10,9 @@ from countermark.core.errors import (
     UnavailableError,
 )
 from countermark.core.light import Mapping, Sequence, datetime
-from countermark.core.ports import ClaimMemory, Clock, Registry
 from countermark.core.reference import ImageReference, Subject
 from countermark.core.signer import TrustedSigner
 from countermark.policy.decide import decide
-from countermark.policy.last_good import LastGood
 from countermark.policy.match import choose
 from countermark.policy.model import (
     Case,
@@ -27,20 +25,25 @@ from countermark.policy.model import (
 )
 from countermark.schemes.interface import Receipt, Signer, Statement, TagAuthority, Verifier
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.core.ports import ClaimMemory, Clock, Registry
+    from countermark.policy.last_good import LastGood
+
 
 class Engine:
     """Verifies and signs images under one policy."""
 
     def __init__(  # noqa: PLR0913 - each is one thing from outside
         self,
-        registry: Registry,
+        registry: "Registry",
         verifiers: Mapping[str, Verifier],
         policy: Policy,
-        clock: Clock,
+        clock: "Clock",
         *,
         tag_authorities: Mapping[str, TagAuthority] | None = None,
         point: str = "cli",
-        memory: ClaimMemory | None = None,
+        memory: "ClaimMemory | None" = None,
     ) -> None:
         """Take what verification needs: who answers for each scheme, and who knows what its tags mean, if anyone.
 
@@ -59,7 +62,7 @@ class Engine:
         self._registry, self._verifiers, self._policy = registry, verifiers, policy
         self._tag_authorities = tag_authorities or {}
         self._clock, self._point = clock, point
-        self._last_good = LastGood(memory) if memory is not None and wanted else None
+        self._last_good = _last_good(memory) if memory is not None and wanted else None
 
     def verify(self, reference: ImageReference, namespace: str = "") -> Decision:
         """Pin the reference, ask who vouches for it, decide.
@@ -215,3 +218,9 @@ def _by_scheme(choices: Sequence[Choice]) -> list[tuple[str, tuple[TrustedSigner
             for signer in signers_of(choice.rule.requirement):
                 grouped.setdefault(signer.scheme, {})[signer] = None
     return [(scheme, tuple(signers)) for scheme, signers in grouped.items()]
+
+
+def _last_good(memory: "ClaimMemory") -> "LastGood":
+    from countermark.policy.last_good import LastGood  # noqa: PLC0415 - few policies ask
+
+    return LastGood(memory)

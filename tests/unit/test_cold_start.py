@@ -16,7 +16,7 @@ print(sorted(set(sys.modules) - before), status, file=sys.stderr)
 # Of the standard library, in C or tiny; everything else is our own.
 ALLOWED = {
     "_datetime", "_functools", "_json", "_sha256", "_sha512", "_sha2", "_socket", "_ssl", "binascii", "errno",
-    "fcntl", "gc", "math", "_struct", "struct", "array", "select", "_ctypes", "ctypes", "ctypes._endian", "posixpath",
+    "fcntl", "gc", "math", "array", "select", "_ctypes", "posixpath",
 }  # fmt: skip
 # What must stay away, with the milliseconds that each costs at a start.
 HEAVY = {

@@ -9,7 +9,6 @@ built on these functions says in its own words what that wins.
 """
 
 import errno
-import fcntl
 import os
 import stat
 import time
@@ -279,6 +278,8 @@ class Lock:
 
     def _try(self) -> bool:
         try:
+            import fcntl  # noqa: PLC0415 - what only reads needs no lock
+
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EINTR):

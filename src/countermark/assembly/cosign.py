@@ -84,8 +84,14 @@ class Cosign:
         from countermark.assembly.program import clock
 
         program = self._program
-        secrets = Secrets(self.prompt.password, self.prompt.pin)
+        secrets = Secrets(self._password, self._pin)
         return KeyReferences(program.http, program.environment, program.home, secrets, clock)
+
+    def _password(self) -> bytes:
+        return self.prompt.password()
+
+    def _pin(self, text: str) -> str:
+        return self.prompt.pin(text)
 
     @property
     def kubernetes_keys(self) -> "KubernetesKeys":

@@ -27,13 +27,13 @@ _EXIT = (
 )
 
 
-def entry() -> None:
-    """Run the words of this process; ``cli/start.py`` comes here.
+def entry() -> int:
+    """Run the words of this process, and return its exit status; ``cli/start.py`` comes here.
 
     What is made while modules load lives until the end, so looking for garbage meanwhile only costs time.
     """
     gc.disable()
-    sys.exit(main(sys.argv[1:]))
+    return main(sys.argv[1:])
 
 
 def main(argv: "Sequence[str]", make_program: "Callable[[str], Program] | None" = None) -> int:

@@ -10,13 +10,22 @@ bounded. Everything that is made is freed, but for the keys used last, and OpenS
 since ``ssl`` reads it.
 """
 
-import ctypes
 import sys
 from _thread import allocate_lock
-from ctypes import byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
 
 from countermark.core.light import Mapping
 from countermark.proofs import der
+from countermark.proofs.c_library import (
+    CDLL,
+    buffer_of,
+    byref,
+    c_char_p,
+    c_int,
+    c_long,
+    c_size_t,
+    c_ulong,
+    c_void_p,
+)
 from countermark.proofs.spki import PublicKey
 
 TYPE_CHECKING = False
@@ -56,7 +65,7 @@ _FUNCTIONS: "dict[str, tuple[Any, tuple[Any, ...]]]" = {
 class LibCrypto:
     """OpenSSL 3's public-key verification; one per process, safe to share between threads."""
 
-    def __init__(self, library: ctypes.CDLL) -> None:
+    def __init__(self, library: CDLL) -> None:
         """Take a loaded library.
 
         Raises:
@@ -144,8 +153,8 @@ class LibCrypto:
         with self._lock:
             handle = self._keys.pop(key.der, None)
             if handle is None:
-                content = ctypes.create_string_buffer(key.der, len(key.der))
-                position = c_void_p(ctypes.addressof(content))
+                _kept, address = buffer_of(key.der)
+                position = c_void_p(address)
                 handle = lib.d2i_PUBKEY(None, byref(position), len(key.der))
             if not handle:
                 return None
@@ -207,7 +216,7 @@ def load(modules: Mapping[str, object] | None = None, least: int = LEAST) -> Lib
         if module is None:
             continue
         try:
-            found = LibCrypto(ctypes.CDLL(getattr(module, "__file__", None)))
+            found = LibCrypto(CDLL(getattr(module, "__file__", None)))
         except (OSError, AttributeError):
             continue
         if found.version >= least:

@@ -15,11 +15,23 @@ import sys
 sys.path.insert(0, {folder!r})
 sys.argv = ["countermark", *{words!r}]
 from countermark.cli import start
-try:
-    start.entry()
-finally:
+import atexit
+def show():
     kept = sys.meta_path[0]
     print(len(kept._index), len(kept._used), file=sys.stderr)
+atexit.register(show)
+start.entry()
+"""
+END = """
+import sys
+from countermark.cli import start
+{before}
+class Taken:
+    def __del__(self):
+        sys.stdout.write("taken apart")
+taken = Taken()
+sys.stdout.write("printed ")
+start.leave(5)
 """
 
 
@@ -136,3 +148,33 @@ def test_the_exit_status_goes_through(copy: Copy) -> None:
     for _ in range(2):
         done = subprocess.run([sys.executable, *words], capture_output=True, check=False)
         assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "printed"),
+    [
+        ("", "printed "),
+        (
+            "import atexit; atexit.register(lambda: print('called', end=' '))",
+            "printed called taken apart",
+        ),
+        ("import _sqlite3", "printed taken apart"),
+        (
+            "import threading, time; go = threading.Event()\n"
+            "def work(): go.wait(); sys.stdout.write('worked ')\n"
+            "threading.Thread(target=work).start(); threading._register_atexit(go.set)",
+            "printed worked taken apart",
+        ),
+    ],
+    ids=["nothing waits", "a function to be called", "a database", "a thread"],
+)
+def test_the_end_is_short_where_nothing_waits_for_it(before: str, printed: str) -> None:
+    words = [sys.executable, "-c", END.format(before=before)]
+    done = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout) == (5, printed), done.stderr
+
+
+def test_a_closed_output_is_no_trouble_at_the_end() -> None:
+    script = "import sys; sys.stdout = None; from countermark.cli import start; start.leave(3)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, b"")

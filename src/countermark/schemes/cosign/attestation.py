@@ -5,9 +5,12 @@ the policy demands of the predicate itself is judged last, on a statement that i
 """
 
 from countermark.core.errors import Code, EvidenceError
-from countermark.core.ports_sigstore import Conditions
 from countermark.core.signer import CosignSigner
 from countermark.schemes.cosign.check import Checked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from countermark.core.ports_sigstore import Conditions
 
 
 def suffixes(signers: "tuple[CosignSigner, ...]") -> tuple[str, ...]:
@@ -16,7 +19,9 @@ def suffixes(signers: "tuple[CosignSigner, ...]") -> tuple[str, ...]:
     return tuple(sorted(kinds))
 
 
-def check_condition(checked: Checked, signer: CosignSigner, conditions: Conditions | None) -> None:
+def check_condition(
+    checked: Checked, signer: CosignSigner, conditions: "Conditions | None"
+) -> None:
     """10. Condition: what is stated fulfils the policy's condition.
 
     Raises:

@@ -9,7 +9,6 @@ from countermark.core.errors import (
     UnavailableError,
 )
 from countermark.core.light import Callable, Sequence, datetime
-from countermark.core.ports_sigstore import Conditions
 from countermark.core.reference import Repository, Subject
 from countermark.core.signer import CosignSigner, TrustedSigner
 from countermark.formats import trusted_root
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
+    from countermark.core.ports_sigstore import Conditions
     from countermark.proofs import x509
     from countermark.proofs.cosignatures import WitnessKey
 else:
@@ -56,7 +56,7 @@ class CosignVerifier:
         roots: TrustedRoots,
         *,
         place_of: Callable[[Repository], Repository] = lambda repository: repository,
-        conditions: Conditions | None = None,
+        conditions: "Conditions | None" = None,
     ) -> None:
         """Take what verification needs.
 

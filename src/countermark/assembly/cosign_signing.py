@@ -346,10 +346,9 @@ class Opening:
 def _load_meanwhile() -> None:
     """Load what is needed once the key is open: it takes a tenth as long as opening it, and would come after it."""
     from countermark.adapters import registry_referrers, registry_upload
-    from countermark.proofs import cosign_key_files, libcrypto, signing_keys
+    from countermark.proofs import libcrypto, signing_keys
 
     del registry_referrers, registry_upload
-    cosign_key_files.load_cipher()
     libcrypto.shared()
     # with the first key that it reads, and the first signature, cryptography loads the rest of itself
     signing_keys.from_pkcs8(signing_keys.generate().to_pkcs8()).sign(b"")

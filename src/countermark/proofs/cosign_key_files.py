@@ -10,7 +10,6 @@ Source: go-securesystemslib ``encrypted/encrypted.go``, cosign ``pkg/cosign/keys
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from hashlib import scrypt
 from os import urandom
 
 from countermark.core import limits
@@ -18,7 +17,7 @@ from countermark.core.errors import Code, KeyAccessError, MalformedError
 from countermark.core.value import Value
 from countermark.formats import strict_json
 from countermark.formats.strict_json import Reader
-from countermark.proofs import pem
+from countermark.proofs import pem, sodium
 from countermark.proofs.pem import Block
 
 TYPES = ("ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY")
@@ -28,7 +27,6 @@ _KNOWN_ROUNDS = (32_768, 65_536, 131_072)
 _BLOCK_SIZE, _PARALLEL = 8, 1  # scrypt's r and p
 _KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 32, 32, 24
 _MOST_SALT_BYTES = 1024
-_SPARE_BYTES = 1024 * 1024  # of scrypt's memory beside 128 * N * r
 
 
 class EncryptedKey(Value):
@@ -51,22 +49,10 @@ class EncryptedKey(Value):
             KeyAccessError: ``passphrase``, the password is wrong.
         """
         derived = _derived(password, self.salt, self.rounds)
-        from nacl.exceptions import CryptoError  # noqa: PLC0415 - only where a key is opened
-        from nacl.secret import SecretBox  # noqa: PLC0415 - as above
-
-        try:
-            return SecretBox(derived).decrypt(self.ciphertext, self.nonce)
-        except CryptoError:
-            raise KeyAccessError(
-                "decrypt: encrypted: decryption failed", code=Code.PASSPHRASE
-            ) from None
-
-
-def load_cipher() -> None:
-    """Load what opens a file after scrypt, for those who have time while that lasts."""
-    from nacl import exceptions, secret  # noqa: PLC0415 - only where a key is opened
-
-    del exceptions, secret
+        content = sodium.unseal(derived, self.nonce, self.ciphertext)
+        if content is None:
+            raise KeyAccessError("decrypt: encrypted: decryption failed", code=Code.PASSPHRASE)
+        return content
 
 
 def parse(text: bytes) -> EncryptedKey:
@@ -134,10 +120,8 @@ def _base64(reader: Reader, name: str) -> bytes:
 
 def encrypted(content: bytes, password: bytes) -> bytes:
     """Write a key file around PKCS 8, as ``cosign generate-key-pair`` does."""
-    from nacl.secret import SecretBox  # noqa: PLC0415 - as above
-
     salt, nonce = urandom(_SALT_BYTES), urandom(_NONCE_BYTES)
-    box = SecretBox(_derived(password, salt, _ROUNDS))
+    sealed = sodium.seal(_derived(password, salt, _ROUNDS), nonce, content)
     document = {
         "kdf": {
             "name": "scrypt",
@@ -145,7 +129,7 @@ def encrypted(content: bytes, password: bytes) -> bytes:
             "salt": _text(salt),
         },
         "cipher": {"name": "nacl/secretbox", "nonce": _text(nonce)},
-        "ciphertext": _text(box.encrypt(content, nonce).ciphertext),
+        "ciphertext": _text(sealed),
     }
     return Block(type=TYPES[0], content=strict_json.compact(document)).encode()
 
@@ -155,13 +139,4 @@ def _text(content: bytes) -> str:
 
 
 def _derived(password: bytes, salt: bytes, rounds: int) -> bytes:
-    memory = 128 * _BLOCK_SIZE * (rounds + _PARALLEL) + _SPARE_BYTES
-    return scrypt(
-        password,
-        salt=salt,
-        n=rounds,
-        r=_BLOCK_SIZE,
-        p=_PARALLEL,
-        maxmem=memory,
-        dklen=_KEY_BYTES,
-    )
+    return sodium.scrypt(password, salt, rounds, _BLOCK_SIZE, _KEY_BYTES)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from countermark.adapters.docker_config import CaFolders
+    from countermark.adapters.http_tls import HostTls
     from countermark.adapters.registry_map import RegistryMap, Target
     from countermark.core.reference import Repository
 
@@ -34,6 +35,7 @@ PULL, PUSH, DELETE = "pull", "pull,push", "delete"
 WRITTEN_NOW = (500,)  # see Call.retry
 _SHOWN_CHARS = 300  # of what a registry says
 _SHOWN_ERRORS = 3
+_HOMES_KEPT = 256  # of repositories; a gateway is asked about as many as its clients can name
 _UNKNOWN = (
     ": manifest unknown: manifest unknown"  # what GET would say; an answer to HEAD has no body
 )
@@ -64,6 +66,30 @@ class Call(Value):
     retry: tuple[int, ...] = ()
 
 
+class _Home:
+    """The server that a repository is on, as it is asked; worked out once for all calls about the repository."""
+
+    def __init__(self, target: "Target", tls: "HostTls") -> None:
+        self.target, self.tls = target, tls
+        self._parties: dict[str, Party] = {}
+
+    def party(self, scheme: str) -> Party:
+        """Who is asked, over https or http."""
+        found = self._parties.get(scheme)
+        if found is None:
+            target = self.target
+            home = Url.parse(f"https://{target.login_for}/").host if target.login_for else ""
+            found = self._parties[scheme] = Party(
+                url=Url.parse(f"{scheme}://{target.host}/"),
+                registry=target.login_for,
+                path=target.path,
+                homes=(home,) if home else (),
+                realms=target.place.realms,
+                tls=self.tls,
+            )
+        return found
+
+
 class RegistryRequests:
     """Sends calls to the registries that repositories are in."""
 
@@ -75,15 +101,28 @@ class RegistryRequests:
     ) -> None:
         self._client, self._places, self._certificates = client, places, certificates
         self._schemes: dict[str, str] = {}  # of loopback registries that have answered
+        self._homes: dict[Repository, _Home] = {}
 
     def target(self, repository: "Repository") -> "Target":
         """Say where a repository is."""
-        return self._places.target(repository)
+        return self._home(repository).target
 
     def base(self, repository: "Repository") -> Url:
         """The registry's address as far as it is known."""
-        host = self.target(repository).host
-        return Url.parse(f"{self._schemes.get(host, 'https')}://{host}/")
+        home = self._home(repository)
+        return home.party(self._schemes.get(home.target.host, "https")).url
+
+    def _home(self, repository: "Repository") -> _Home:
+        found = self._homes.get(repository)
+        if found is None:
+            target = self._places.target(repository)
+            tls = self._certificates.tls_for(
+                repository.registry, target.host, ca_texts=target.place.ca_texts
+            )
+            if len(self._homes) >= _HOMES_KEPT:
+                self._homes.clear()
+            found = self._homes[repository] = _Home(target, tls)
+        return found
 
     def answer(self, repository: "Repository", call: Call, *good: int) -> Answer:
         """Send a call and read the whole answer, whose status is one of ``good``.
@@ -102,21 +141,22 @@ class RegistryRequests:
         Raises:
             As ``answer``.
         """
-        target = self.target(repository)
-        stream = self._sent(repository, target, call)
+        home = self._home(repository)
+        stream = self._sent(home, call)
         if stream.status in good:
             return stream
-        raise self._refusal(stream, repository, target, call)
+        raise self._refusal(stream, repository, home, call)
 
-    def _sent(self, repository: "Repository", target: "Target", call: Call) -> Stream:
+    def _sent(self, home: _Home, call: Call) -> Stream:
+        target = home.target
         known = self._schemes.get(target.host)
-        loopback = known is None and is_loopback(self.base(repository).host)
+        loopback = known is None and is_loopback(home.party("https").url.host)
         schemes = ("https", "http") if loopback else (known or "https",)
         for scheme in schemes:
-            base = Url.parse(f"{scheme}://{target.host}/")
-            url = call.at or base.replace(target=f"/v2/{target.path}/{call.tail}")
+            party = home.party(scheme)
+            url = call.at or party.url.replace(target=f"/v2/{target.path}/{call.tail}")
             try:
-                stream = self._asked(repository, target, call.replace(at=url), base)
+                stream = self._asked(home, party, call, url)
             except NotTlsError as error:
                 if scheme == schemes[-1]:
                     raise _said(error, call.method, url) from None
@@ -132,11 +172,8 @@ class RegistryRequests:
             return stream
         raise AssertionError("the last scheme returns or raises")
 
-    def _asked(self, repository: "Repository", target: "Target", call: Call, base: Url) -> Stream:
-        tls = self._certificates.tls_for(
-            repository.registry, target.host, ca_texts=target.place.ca_texts
-        )
-        url = call.at or base
+    def _asked(self, home: _Home, party: Party, call: Call, url: Url) -> Stream:
+        tls = home.tls
         request = HttpRequest(
             method=call.method,
             url=url,
@@ -148,25 +185,13 @@ class RegistryRequests:
             tls=tls,
             retry=call.retry,
         )
-        if url.origin != base.origin:  # elsewhere we are nobody
+        if url.origin != party.url.origin:  # elsewhere we are nobody
             return self._client.ask_anonymously(request.replace(tls=tls.without_client()))
-        scope = f"repository:{target.path}:{call.actions}"
-        return self._client.ask(
-            request, self._party(target, base).replace(tls=tls), scope, *call.also
-        )
-
-    def _party(self, target: "Target", base: Url) -> Party:
-        home = Url.parse(f"https://{target.login_for}/").host if target.login_for else ""
-        return Party(
-            url=base,
-            registry=target.login_for,
-            path=target.path,
-            homes=(home,) if home else (),
-            realms=target.place.realms,
-        )
+        scope = f"repository:{party.path}:{call.actions}"
+        return self._client.ask(request, party, scope, *call.also)
 
     def _refusal(
-        self, stream: Stream, repository: "Repository", target: "Target", call: Call
+        self, stream: Stream, repository: "Repository", home: _Home, call: Call
     ) -> CountermarkError:
         status, content = stream.status, self._client.redacted(stream.beginning())
         said = _said_by_registry(content)
@@ -176,14 +201,14 @@ class RegistryRequests:
         if status == 404:
             return NotFoundError(f"{what} not found{said}", status=404)
         if status in (401, 403):
-            party = self._party(target, self.base(repository))
+            party = home.party(self._schemes.get(home.target.host, "https"))
             return RefusedError(
                 f"access to {repository.name} denied{said or f': server returned {status}'}",
                 status=status,
                 body=content,
                 hint=self._client.hint(party),
             )
-        message = f"{what}: registry {target.host} returned {status}{said}"
+        message = f"{what}: registry {home.target.host} returned {status}{said}"
         if status < 400 or status >= 500 or status in (408, 425, 429):
             return UnavailableError(message, status=status)
         return RefusedError(message, status=status, body=content)

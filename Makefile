@@ -15,12 +15,15 @@ JOBS ?= 1
 BIN = .venv/bin
 READY = .venv/ready
 DEMO = .demo/venv
-QUICK = not interop and not e2e and not property
+QUICK = not interop and not e2e and not property and not slow
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-annotate
 PIP = -m pip --disable-pip-version-check --no-input
 # Without hashes for the project itself: it is this folder, and what it needs is there already.
 PROJECT = --quiet --no-deps --no-build-isolation --no-index
+
+# Where the environment forbids bytecode each worker, and each run of the program, would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: all demo test check peers interop fuzz bench build lock clean
 all: check
@@ -50,7 +53,7 @@ check: $(READY)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -n auto -m "$(QUICK)"
+	PROPERTIES=short $(BIN)/python -m pytest -n auto -m "$(QUICK)"
 
 peers:
 	tools/install-peers.sh

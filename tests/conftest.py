@@ -1,10 +1,16 @@
-"""What all tests share: names of cases that are the same in every process, and a quiet property profile."""
+"""What all tests share: names of cases that are the same in every process, and a quiet property profile.
+
+PROPERTIES=short looks at a few examples of each property, as ``make check`` does; PROPERTIES=long at many.
+"""
 
 from hypothesis import settings
 
+from examples import PROFILE
+
+settings.register_profile("short", max_examples=5, deadline=None)
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("long", max_examples=400, deadline=None)
-settings.load_profile("quick")
+settings.load_profile(PROFILE)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -8,34 +8,18 @@ was left, and the same push works. Prints how many deaths there were.
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from countermark.adapters.registry_cleaning import clean_unfinished, collect_garbage
 from countermark.core.digest import Digest
+from dying import Acknowledge, die_at
 from hosted_registry import IMAGE, HostedRegistry, descriptor, image
 
-CALLS = (
-    "open",
-    "write",
-    "fsync",
-    "replace",
-    "link",
-    "unlink",
-    "mkdir",
-    "utime",
-    "close",
-    "ftruncate",
-)
 SUBJECT = descriptor(b"subject", IMAGE)
 FIRST = image(b"layer", annotations={"n": "1"})
 SECOND = image(b"layer", subject=SUBJECT)
-
-
-class Died(BaseException):
-    """Never raised: the child is gone by then."""
 
 
 def main(folder: str) -> None:
@@ -50,7 +34,8 @@ def main(folder: str) -> None:
         shutil.copytree(
             origin, root, copy_function=os.link
         )  # as good as a copy: files are replaced
-        acknowledged, lived = die_at(deaths, root)
+        acknowledged, lived = die_at(deaths, partial(work, root))
+        assert not lived or acknowledged[-1:] == ["deleted"], acknowledged
         check(root, acknowledged)
         if lived:
             sys.stdout.write(f"{deaths}\n")
@@ -58,42 +43,13 @@ def main(folder: str) -> None:
         shutil.rmtree(root)
 
 
-def die_at(step: int, root: str) -> tuple[list[str], bool]:
-    """Push in a child that dies at a step; what it acknowledged, and whether it lived."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        real_write, real_exit = os.write, os._exit
-        left = step
-
-        def counted(call: Callable[..., Any]) -> Callable[..., Any]:
-            def replacement(*arguments: Any, **named: Any) -> Any:
-                nonlocal left
-                if left == 0:
-                    real_exit(9)
-                left -= 1
-                return call(*arguments, **named)
-
-            return replacement
-
-        registry = HostedRegistry(root)
-        registry.blobs._link = counted(os.link)
-        for name in CALLS:
-            setattr(os, name, counted(getattr(os, name)))
-        try:
-            push(registry, lambda what: real_write(writer, f"{what}\n".encode()))
-        finally:
-            real_exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as acknowledged:
-        words = acknowledged.read().split()
-    _, status = os.waitpid(child, 0)
-    lived = os.waitstatus_to_exitcode(status) == 0
-    assert not lived or words[-1:] == ["deleted"], words
-    return words, lived
+def work(root: str, acknowledge: Acknowledge) -> None:
+    registry = HostedRegistry(root)
+    registry.blobs._link = os.link  # as it is now, when it counts
+    push(registry, acknowledge)
 
 
-def push(registry: HostedRegistry, acknowledge: Callable[[str], object]) -> None:
+def push(registry: HostedRegistry, acknowledge: Acknowledge) -> None:
     registry.push_blob("app", b"whole")
     acknowledge("whole")
     location = registry.call("POST", "/v2/app/blobs/uploads/").headers["location"]

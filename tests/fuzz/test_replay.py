@@ -12,6 +12,8 @@ import pytest
 from fuzz.target import Target, hostile
 from fuzz.targets import FAULTS, TARGETS, faults
 
+pytestmark = pytest.mark.slow
+
 CHANGED = 150  # of each seed at most
 BYTES = 20_000  # of changed input a reader: what takes long to read is changed less often
 SECONDS = 5.0  # of processor time for one call; hostile bytes are read in a tenth of it

@@ -14,6 +14,8 @@ from countermark.core.ports_sigstore import TileStore
 from countermark.formats.tiles import CHECKPOINT
 from logs import MemoryIndex, MemoryTiles, entry, sequencer, whole
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "secret",

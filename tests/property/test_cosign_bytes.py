@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fake_sigstore as fake
@@ -13,6 +13,7 @@ from countermark.core.signer import CosignSigner, Identity
 from countermark.formats import bundle as bundles
 from countermark.formats.trusted_root import TrustedRoot
 from countermark.schemes.cosign.verifier import CosignVerifier
+from examples import examples
 from world import GOOD, NOW, OTHER, REPOSITORY, subject
 
 SIGSTORE = fake.Sigstore()
@@ -42,7 +43,7 @@ OTHERS = (
     fake.compact(fake.bundle(fake.new_key(), STATED)),
 )
 SIGNERS = {"alice": ALICE, "holder": HOLDER}
-several = settings(max_examples=300, deadline=None)
+several = examples(300)
 
 
 class NoRoots:

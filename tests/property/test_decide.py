@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import chain, combinations, product
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import claims as words
@@ -27,6 +27,7 @@ from countermark.policy.model import (
     Verdict,
     Vouched,
 )
+from examples import examples
 
 SLSA = "https://slsa.dev/provenance/v1"
 ATTESTS = f"dave (attested {SLSA})"
@@ -70,7 +71,7 @@ def claim(name: str, *keys: str, **fields: Any) -> Claim:
     return words.claim(name, *keys, **(given | fields))
 
 
-several = settings(max_examples=300, deadline=None)
+several = examples(300)
 
 names = st.sampled_from(NAMES)
 keys = st.lists(st.sampled_from(KEYS), min_size=1, max_size=2, unique=True)
@@ -337,7 +338,7 @@ def by_definition(requirement: Requirement, found: Sequence[Claim]) -> bool:
 plain_leaves = st.builds(leaf, names)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.recursive(plain_leaves, thresholds, max_leaves=6), st.lists(plain_claims, max_size=7))
 def test_the_search_finds_what_the_definition_says(
     requirement: Requirement, found: list[Claim]

@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.adapters.tar_members import members
@@ -13,6 +13,7 @@ from countermark.core.errors import EvidenceError, InputError
 from countermark.enforce import docker_flags, docker_plan, dockerfile
 from countermark.enforce.docker_flags import parse_words
 from countermark.enforce.docker_plan import PassThrough, Refusal, Settings, Understood
+from examples import examples
 
 PIECES = st.sampled_from(
     [
@@ -93,7 +94,7 @@ WORDS = st.lists(
 
 
 @given(TEXTS)
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_dockerfile_is_understood_or_refused(text: str) -> None:
     content = text.encode("utf-8", "surrogatepass")
     try:
@@ -111,7 +112,7 @@ def test_a_dockerfile_is_understood_or_refused(text: str) -> None:
 
 
 @given(TEXTS)
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_rewritten_dockerfile_uses_the_new_names(text: str) -> None:
     """Parsing what was written finds exactly the digests that were put in: no image is left as it was."""
     content = text.encode("utf-8", "surrogatepass")
@@ -127,7 +128,7 @@ def test_a_rewritten_dockerfile_uses_the_new_names(text: str) -> None:
 
 
 @given(WORDS)
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_command_line_is_understood_refused_or_left_alone(words: list[str]) -> None:
     for on in ("", "1"):
         found = docker_plan.understand(words, Settings(content_trust=on, environment={}))
@@ -136,7 +137,7 @@ def test_a_command_line_is_understood_refused_or_left_alone(words: list[str]) ->
 
 
 @given(WORDS, st.sampled_from([docker_flags.CONTAINER, docker_flags.BUILD, docker_flags.PULL]))
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_every_word_is_a_flag_or_an_argument(
     words: list[str], table: docker_flags.FlagTable
 ) -> None:
@@ -166,7 +167,7 @@ ARCHIVE = an_archive()
     st.lists(st.tuples(st.integers(0, len(ARCHIVE) - 1), st.integers(0, 255)), max_size=6),
     st.integers(0, len(ARCHIVE)),
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_a_damaged_archive_is_read_inside_its_bounds_or_refused(
     changes: list[tuple[int, int]], length: int
 ) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import json
 from base64 import b64encode
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import world
@@ -14,6 +14,7 @@ from countermark.adapters.key_references import KeyReferences, Secrets
 from countermark.core.errors import CountermarkError, InputError, KeyAccessError, MalformedError
 from countermark.proofs import cosign_key_files, cosign_keys, public_keys, signing_keys
 from countermark.proofs.pem import Block
+from examples import examples
 
 TYPES = st.sampled_from(
     [
@@ -33,7 +34,7 @@ BASE64 = st.binary(max_size=40).map(lambda content: b64encode(content).decode())
 VALUES = st.none() | st.integers(0, 1 << 17) | BASE64
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(TEXTS)
 def test_key_files(text: bytes) -> None:
     for read in (cosign_key_files.parse, cosign_keys.import_pem):
@@ -43,7 +44,7 @@ def test_key_files(text: bytes) -> None:
         public_keys.parse(text)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.fixed_dictionaries({"N": VALUES, "r": VALUES, "p": VALUES}), VALUES, VALUES, VALUES, VALUES
 )
@@ -61,7 +62,7 @@ def test_encrypted_keys(
         assert found.rounds in (32768, 65536, 131072)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(alphabet=st.characters(), max_size=60), st.booleans())
 def test_uris_of_tokens(text: str, prefixed: bool) -> None:
     uri = f"pkcs11:token=t;{text}" if prefixed else text
@@ -75,7 +76,7 @@ SCHEMES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(SCHEMES, st.text(alphabet=st.characters(), max_size=40))
 def test_references(scheme: str, rest: str) -> None:
     """Nothing here is a whole reference, and so nobody is asked for anything."""

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from countermark.config import parse as parse_config
@@ -11,8 +11,9 @@ from countermark.core.reference import ImageReference
 from countermark.policy.match import clashes, unreachable
 from countermark.policy.parse import parse
 from countermark.policy.pattern import Pattern, glob_covers, globs_meet
+from examples import examples
 
-several = settings(max_examples=300, deadline=None)
+several = examples(300)
 
 components = st.text("ab*", min_size=1, max_size=4).filter(lambda text: "**" not in text)
 names = st.lists(st.one_of(components, st.just("**")), min_size=1, max_size=4)
@@ -137,7 +138,7 @@ pieces = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(st.data())
 def test_any_bytes_are_a_layer_or_a_config_error_with_its_file(data: st.DataObject) -> None:
     content = FILE

@@ -5,10 +5,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.core.digest import Digest
+from examples import examples
 from hosted_registry import IMAGE, INDEX, HostedRegistry, image, index
 
 LAYER, CONFIG = Digest.of(b"layer"), Digest.of(b"{}")
@@ -48,7 +49,7 @@ requests = st.tuples(methods, paths, queries, contents, headers)
 STATUSES = {200, 201, 202, 204, 206, 304, 400, 404, 405, 413, 414, 416}
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(requests, max_size=6))
 def test_every_answer_is_one_of_the_spec(
     asked: list[tuple[str, str, str, bytes, dict[str, str]]],

@@ -2,17 +2,18 @@
 
 import hashlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nacl import bindings as sodium
 
 from countermark.proofs import ed25519ph, signatures, signing_keys, spki
+from examples import examples
 
 KEYS = [signing_keys.generate(name) for name in ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "ed25519")]
 SEEDS = st.binary(min_size=32, max_size=32)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(KEYS), st.binary(max_size=200), st.binary(min_size=1, max_size=8))
 def test_what_is_signed_verifies(key: signing_keys.LocalKey, message: bytes, more: bytes) -> None:
     made = key.sign(message)
@@ -22,7 +23,7 @@ def test_what_is_signed_verifies(key: signing_keys.LocalKey, message: bytes, mor
     assert signatures.verify_digest(key.public, digest, key.sign_digest(digest))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.sampled_from(KEYS),
     st.binary(max_size=300),
@@ -36,7 +37,7 @@ def test_no_bytes_are_a_signature_by_chance(
     assert signatures.verify_digest(key.public, junk, junk, hash_name, pss=pss) is False
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(SEEDS, st.binary(max_size=200))
 def test_ed25519ph_is_what_libsodium_makes(seed: bytes, message: bytes) -> None:
     public, secret = sodium.crypto_sign_seed_keypair(seed)
@@ -49,7 +50,7 @@ def test_ed25519ph_is_what_libsodium_makes(seed: bytes, message: bytes) -> None:
     assert not ed25519ph.verify(public, hashlib.sha512(message + b".").digest(), expected)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.binary(min_size=32, max_size=32),
     st.binary(min_size=64, max_size=64),
@@ -59,7 +60,7 @@ def test_ed25519ph_takes_nothing_by_chance(public: bytes, digest: bytes, junk: b
     assert ed25519ph.verify(public, digest, junk) is False
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(SEEDS)
 def test_every_key_is_read_as_a_point(seed: bytes) -> None:
     """The double-and-add in Python agrees with libsodium's for every key."""

@@ -23,6 +23,8 @@ from countermark.core.errors import (
 from countermark.proofs import signatures, signing_keys
 from servers import Asked, Server, answer, closed_port, handling
 
+pytestmark = pytest.mark.slow
+
 UUID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 ARN = f"arn:aws:kms:eu-west-1:111122223333:key/{UUID}"
 SECRET, TOKEN = "wJalrXUtnFEMI", "session-token"

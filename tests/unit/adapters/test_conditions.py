@@ -10,6 +10,8 @@ from countermark.adapters.conditions import CelConditions
 from countermark.core import limits
 from countermark.core.errors import ConfigError, UnavailableError
 
+pytestmark = pytest.mark.slow
+
 STATEMENT = {
     "_type": "https://in-toto.io/Statement/v1",
     "predicateType": "https://slsa.dev/provenance/v1",

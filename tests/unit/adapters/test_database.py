@@ -30,6 +30,8 @@ from countermark.core.ports_hosting import StoredFile
 from countermark.proofs import sealing
 from trust_server import NOW
 
+pytestmark = pytest.mark.slow
+
 CRASHER = Path(__file__).parents[2] / "crash_trust_store.py"
 
 

@@ -20,6 +20,8 @@ from countermark.adapters.http_paths import BadPathError, cleaned, decoded, quot
 from countermark.adapters.http_server import Bounds, HttpServer, Services
 from countermark.core.errors import Code, ConfigError, InputError
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "serve_http.py"
 WAIT = 20.0
 

@@ -23,6 +23,8 @@ from countermark.core.errors import (
 from countermark.proofs import cosign_keys, public_keys, signatures, signing_keys
 from servers import Asked, Authority, Server, answer, handling
 
+pytestmark = pytest.mark.slow
+
 KEY = signing_keys.generate()
 STORED = {
     "cosign.key": cosign_keys.encode(KEY, b"secret"),

@@ -9,8 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from countermark.core.digest import Digest
 from hosted_registry import IMAGE, image
+
+pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[2]
 

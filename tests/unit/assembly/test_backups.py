@@ -27,6 +27,8 @@ from hosted_sigstore import HostedSigstore, clock
 from log_requests import document, encoded
 from servers import closed_port
 
+pytestmark = pytest.mark.slow
+
 JSON = {"content-type": "application/json"}
 FROZEN = "This log has been frozen"
 

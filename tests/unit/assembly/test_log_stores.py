@@ -20,6 +20,8 @@ from hosted_sigstore import HostedSigstore
 from servers import Asked, Server, handling
 from servers import answer as written
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "secret",

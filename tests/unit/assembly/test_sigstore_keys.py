@@ -12,6 +12,8 @@ from countermark.core.ports_sigstore import SigningKey
 from countermark.proofs import cosign_keys, signing_keys
 from hosted_sigstore import HostedSigstore
 
+pytestmark = pytest.mark.slow
+
 
 class Keeper:
     """Keeps keys by reference, and counts what it is asked for."""

@@ -13,6 +13,8 @@ from countermark.formats import bundle as bundles
 from countermark.formats.trusted_root import TrustedRoot
 from hosted_sigstore import HostedSigstore
 
+pytestmark = pytest.mark.slow
+
 Part = Callable[[TrustedRoot], tuple[Any, ...]]
 KINDS: dict[str, Part] = {
     "ca": lambda root: root.authorities,

@@ -10,6 +10,8 @@ import mint
 from countermark.core.errors import Code, EvidenceError
 from countermark.proofs import der, key_strength, spki
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "kind", ["P-256", "P-384", "P-521", "ed25519", "rsa2048", "rsa3072", "rsa4096"]

@@ -24,6 +24,8 @@ from hosted_registry import Body
 from log_requests import document
 from logs import KEY, ORIGIN, MemoryIndex, MemoryTiles, entry, sequencer
 
+pytestmark = pytest.mark.slow
+
 INSTANCE = Instance(
     base_url=f"https://{ORIGIN}",
     key=KEY.public_der,

@@ -16,6 +16,8 @@ from countermark.proofs.log_tiles import TileTree
 from countermark.services.log_reading import LogFiles
 from serve_log import HOST, shard
 
+pytestmark = pytest.mark.slow
+
 CRASHER = Path(__file__).parents[2] / "crash_log.py"
 PATHS = [str(CRASHER.parent), str(CRASHER.parents[1] / "src")]
 

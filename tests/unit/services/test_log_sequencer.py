@@ -36,6 +36,8 @@ from logs import (
     whole,
 )
 
+pytestmark = pytest.mark.slow
+
 FULL = StorageError("full", code=Code.NO_SPACE)
 
 

@@ -16,6 +16,8 @@ from countermark.formats.tuf import parse_snapshot, parse_timestamp
 from countermark.proofs.keys import PrivateKey
 from trust_server import GUN, HostedNotary, Owner
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def hosted(tmp_path: Path) -> Iterator[HostedNotary]:

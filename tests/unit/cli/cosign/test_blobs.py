@@ -8,6 +8,8 @@ import pytest
 from countermark.proofs import cosign_keys, public_keys, signing_keys
 from playing import Play, both
 
+pytestmark = pytest.mark.slow
+
 EMPTY = b'{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}'
 KEY = ("--key", "cosign.key")
 NEW = (*KEY, "--signing-config", "empty.json", "--bundle", "b.json")

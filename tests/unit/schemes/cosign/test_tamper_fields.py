@@ -27,6 +27,8 @@ from tamper_fields import (
 from tamper_inside import INSIDE, SUBJECTS
 from unit.schemes.cosign.test_tamper_cosign import answer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("case", IMAGE_CASES, ids=str)
 def test_a_broken_part_of_an_images_signature(case: Case) -> None:

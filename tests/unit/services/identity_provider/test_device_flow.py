@@ -32,6 +32,8 @@ from identity import (
     request_of_cosign,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def issuer() -> Issuer:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from countermark.assembly.program import Program
     from countermark.assembly.server import Server
     from countermark.assembly.sigstore_files import InUse
-    from countermark.config import Config
+    from countermark.config import Config, Serve
     from countermark.core.ports_sigstore import SigningKey
 
 
@@ -25,9 +25,10 @@ class Hosting:
 
     def data(self, given: str) -> str:
         """The folder of ``serve``: the one given, else the configuration's, else the usual one."""
-        return self._program.absolute(
-            given or self._program.config.serve.data or self._program.data_folder
-        )
+        return self._program.absolute(given) if given else self._data_of(self._program.config.serve)
+
+    def _data_of(self, serve: "Serve") -> str:
+        return self._program.absolute(serve.data or self._program.data_folder)
 
     def server(self, flags: "Mapping[str, object]") -> "Server":
         """A registry and trust server, as the configuration and these flags have it."""
@@ -55,7 +56,7 @@ class Hosting:
         from countermark.assembly import backups
 
         serve = self._serving(flags).serve
-        data = self._program.absolute(serve.data or self._program.data_folder)
+        data = self._data_of(serve)
         order = backups.BackupOrder(
             data=data,
             to=self._program.absolute(to),
@@ -79,7 +80,7 @@ class Hosting:
             texts.append(text)
         order = backups.RestoreOrder(
             file=file,
-            data=self._program.absolute(serve.data or self._program.data_folder),
+            data=self._data_of(serve),
             master_key=serve.master_key_file,
             expected=tuple(texts),
         )
@@ -117,7 +118,7 @@ class Hosting:
         from countermark.assembly.sigstore_keys import OutsideKeys
 
         serve = self._serving(flags).serve
-        data = self._program.absolute(serve.data or self._program.data_folder)
+        data = self._data_of(serve)
         outside = OutsideKeys(serve.service_keys, self._open_key).of
         settings = sigstore_files.settings(data, serve, self._program.environment).replace(
             outside=outside

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctypes import (
         CDLL,
+        addressof,
         byref,
         c_char,
         c_char_p,
@@ -24,6 +25,7 @@ else:
             RTLD_LOCAL,
             CFuncPtr,
             _SimpleCData,
+            addressof,
             byref,
             dlopen,
             sizeof,
@@ -59,6 +61,7 @@ else:
     except (ImportError, AttributeError, TypeError):
         from ctypes import (
             CDLL,
+            addressof,
             byref,
             c_char,
             c_char_p,
@@ -73,14 +76,7 @@ else:
 def buffer_of(content: bytes) -> "tuple[object, int]":
     """Copy bytes to where C may read them: what keeps them there, and their address."""
     copied = (c_char * len(content)).from_buffer_copy(content)
-    return copied, _addressof(copied)
-
-
-def _addressof(value: object) -> int:
-    from _ctypes import addressof  # noqa: PLC0415 - of the package too
-
-    found: int = addressof(value)  # type: ignore[arg-type]
-    return found
+    return copied, addressof(copied)
 
 
 __all__ = [

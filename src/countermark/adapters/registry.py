@@ -130,7 +130,7 @@ class RegistryClient:
         Raises:
             NotFoundError, RefusedError, UnavailableError: see core/ports.
         """
-        call = Call(method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True)
+        call = _blob_call(digest, size)
         stream = self._requests.stream(repository, call, 200)
         import hashlib  # noqa: PLC0415 - OpenSSL's, for gigabytes; verifying needs no blob
 
@@ -150,7 +150,7 @@ class RegistryClient:
         Raises:
             NotFoundError, RefusedError, UnavailableError: see core/ports. EvidenceError: its digest or size is wrong.
         """
-        call = Call(method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True)
+        call = _blob_call(digest, size)
         content = self._requests.answer(repository, call, 200).content
         if len(content) != size or not digest.matches(content):
             raise _wrong_digest(f"blob of {repository.name}", digest)
@@ -314,6 +314,12 @@ class RegistryClient:
         from countermark.adapters import registry_upload  # noqa: PLC0415 - rare
 
         registry_upload.delete(self._requests, repository, f"blobs/{digest}")
+
+
+def _blob_call(digest: Digest, size: int) -> Call:
+    return Call(
+        method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True, retry=WRITTEN_NOW
+    )
 
 
 def _subject(wanted: ImageReference, digest: Digest, size: int, media_type: str) -> Subject:

@@ -8,7 +8,14 @@ from hashlib import sha256, sha512
 
 from countermark.adapters.http_exchange import Answer
 from countermark.adapters.http_url import Url
-from countermark.adapters.registry_requests import DELETE, PULL, PUSH, Call, RegistryRequests
+from countermark.adapters.registry_requests import (
+    DELETE,
+    PULL,
+    PUSH,
+    WRITTEN_NOW,
+    Call,
+    RegistryRequests,
+)
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -31,7 +38,7 @@ _OCTETS = "application/octet-stream"
 
 def has_blob(requests: RegistryRequests, repository: Repository, digest: Digest) -> bool:
     """Say whether a blob is there."""
-    call = Call(method="HEAD", tail=f"blobs/{digest}", follow=True)
+    call = Call(method="HEAD", tail=f"blobs/{digest}", follow=True, retry=WRITTEN_NOW)
     try:
         requests.answer(repository, call, 200)
     except NotFoundError:

@@ -793,6 +793,24 @@ def test_an_upload_to_a_bad_place(registry: RegistryClient, location: str) -> No
     assert all(asked.body == b"" for asked in server.asked)
 
 
+@pytest.mark.parametrize("asking", ["has_blob", "blob", "open_blob"])
+def test_a_blob_that_another_is_writing_is_asked_for_again(
+    registry: RegistryClient, asking: str
+) -> None:
+    """docker-registry answers 500 to who reads a blob's link while somebody pushes the same blob."""
+    content = b"{}"
+    digest = Digest.of(content)
+    with Server(plain(always(answer(500), answer(200, content)))) as server:
+        repository = reference(server).repository
+        if asking == "has_blob":
+            assert registry.has_blob(repository, digest)
+        elif asking == "blob":
+            assert registry.blob(repository, digest, len(content)) == content
+        else:
+            assert b"".join(registry.open_blob(repository, digest, len(content))) == content
+    assert len(server.asked) == 2
+
+
 def test_has_blob(registry: RegistryClient) -> None:
     peer = Registry()
     peer.blobs[str(DIGEST)] = MANIFEST

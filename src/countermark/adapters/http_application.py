@@ -21,6 +21,7 @@ from countermark.adapters.http_bodies import (
     Sender,
     SmallBody,
     StreamedBody,
+    with_short_file,
 )
 from countermark.adapters.http_log import Metrics, Served, ServerLog
 from countermark.adapters.http_paths import BadPathError, cleaned, decoded, quoted
@@ -214,8 +215,13 @@ class Application:
             return Response(status=503, headers=(("Retry-After", "1"),))
         self._busy[streaming] += 1
         try:
-            reader = BodyReader(receive, self._bounds.idle_seconds)
-            body = await self._body(reader, stated, streaming=streaming)
+            if not length and "transfer-encoding" not in headers:
+                body: RequestBody = SmallBody(
+                    b""
+                )  # RFC 9112, 6.3: none; there is nothing to wait for
+            else:
+                reader = BodyReader(receive, self._bounds.idle_seconds)
+                body = await self._body(reader, stated, streaming=streaming)
             executor = self._workers if isinstance(body, SmallBody) else self._streams
             request = Request(
                 method=call.method,
@@ -242,7 +248,8 @@ class Application:
     def _run(self, handler: Handler, request: Request, call: Served) -> Response:
         """Call a handler in a worker thread; what it did not turn into its peer's words becomes ours."""
         try:
-            return handler(request)
+            response = handler(request)
+            return response if request.method == "HEAD" else with_short_file(response)
         except ClientGoneError:
             raise
         except CountermarkError as error:

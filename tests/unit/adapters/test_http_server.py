@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from countermark.adapters.granian_server import listen
+from countermark.adapters.http_bodies import SHORT_BYTES, with_short_file
 from countermark.adapters.http_log import Metrics, Served, ServerLog
 from countermark.adapters.http_paths import BadPathError, cleaned, decoded, quoted
 from countermark.adapters.http_server import Bounds, HttpServer, Services
 from countermark.core.errors import Code, ConfigError, InputError
+from countermark.core.ports_hosting import FileRange, Response
 
 pytestmark = pytest.mark.slow
 
@@ -327,14 +329,42 @@ def test_parts_of_files(server: Running, tmp_path: Path) -> None:
     path = tmp_path / "blob"
     content = bytes(range(256)) * 8000
     path.write_bytes(content)
-    for start, length in ((0, len(content)), (5, 1_000_001), (0, 0), (len(content), 0)):
+    parts = [(0, len(content)), (5, 1_000_001), (0, 0), (len(content), 0), (7, 1)]
+    parts += [
+        (5, SHORT_BYTES),
+        (5, SHORT_BYTES + 1),
+    ]  # the first is read by the worker that found it
+    for start, length in parts:
         status, headers, body = server.ask(f"/file?{path},{start},{length}")
         assert status == 206
         assert headers["content-length"] == str(length)
         assert body == content[start : start + length]
     assert server.ask(f"/file?{path},0,1", "HEAD")[1]["content-length"] == "1"
     assert server.ask(f"/file?{path},1,{len(content)}")[0] == 500
-    assert server.ask(f"/file?{path}.missing,0,1")[0] == 500
+    assert server.ask(f"/file?{path},{len(content) - 3},4")[0] == 500
+    for length in (1, SHORT_BYTES + 1):
+        assert server.ask(f"/file?{path}.missing,0,{length}")[0] == 500
+
+
+def test_a_request_without_a_body_is_not_waited_on(server: Running) -> None:
+    """Nor one of no bytes; and the next request on the connection is another one."""
+    asked = b"POST /count HTTP/1.1\r\nHost: x\r\n%b\r\n"
+    last = b"GET /count HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = server.raw(asked % b"" + asked % b"Content-Length: 0\r\n" + last)
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert answer.count(b"\r\n\r\n0 0") == 3
+
+
+def test_a_file_that_became_shorter_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "blob"
+    path.write_bytes(b"abc")
+    response = Response(status=200, body=FileRange(path=str(path), start=1, length=2))
+    assert with_short_file(response).body == b"bc"
+    monkeypatch.setattr("os.pread", lambda *_: b"b")
+    with pytest.raises(OSError, match="became shorter"):
+        with_short_file(response)
 
 
 def test_a_slow_reader_fills_no_memory_and_is_cut_off(own: Running) -> None:

@@ -88,7 +88,7 @@ def _opened(args: "argparse.Namespace", program: "Program") -> "tuple[OpenedLog,
 
 
 def _trust(args: "argparse.Namespace", program: "Program", found: "OpenedLog") -> "LogTrust":
-    from countermark.proofs.cosignatures import WitnessKey  # noqa: PLC0415 - one command
+    from countermark.cli.witness_flags import witnesses  # noqa: PLC0415 - one command
     from countermark.services.log_audit import LogTrust  # noqa: PLC0415 - the same
 
     trusted = program.logs.trusted_root(args.trusted_root) if args.trusted_root else found.trusted
@@ -96,14 +96,8 @@ def _trust(args: "argparse.Namespace", program: "Program", found: "OpenedLog") -
         raise InputError(
             "nothing says by which key the log is known", hint="give its --trusted-root FILE"
         )
-    try:
-        witnesses = tuple(WitnessKey.parse(text) for text in args.witness)
-    except EvidenceError as error:
-        raise InputError(str(error)) from None
-    threshold = len(witnesses) if args.witnesses is None else args.witnesses
-    if not 0 <= threshold <= len(witnesses):
-        raise InputError(f"{threshold} witnesses are demanded, and {len(witnesses)} are given")
-    return LogTrust(instances=trusted.logs, witnesses=witnesses, threshold=threshold)
+    known, threshold = witnesses(args.witness, args.witnesses)
+    return LogTrust(instances=trusted.logs, witnesses=known, threshold=threshold)
 
 
 # verify -------------------------------------------------------------------------------------------------

@@ -186,18 +186,9 @@ def _witnesses(args: "argparse.Namespace") -> tuple[str, ...]:
     """
     if not args.witness and not args.witnesses:
         return ()
-    from countermark.proofs.cosignatures import WitnessKey  # noqa: PLC0415 - few demand them
+    from countermark.cli.witness_flags import witnesses  # noqa: PLC0415 - few demand them
 
-    try:
-        count = len({WitnessKey.parse(text).key for text in args.witness})
-    except EvidenceError as error:
-        raise InputError(f"--witness: {error}") from None
-    if count != len(args.witness):
-        raise InputError("a witness is named twice")
-    if not 0 <= args.witnesses <= count:
-        raise InputError(
-            f"--witnesses {args.witnesses} of {count}", hint="name them with --witness"
-        )
+    witnesses(args.witness, args.witnesses or None)
     if args.accept_unlogged:
         raise InputError("--witness is about a log, and --accept-unlogged asks for none")
     return tuple(args.witness)

@@ -29,6 +29,8 @@ from log_requests import NAME, document, encoded
 from serve_log import HOST, shard
 from servers import Server
 
+WITNESS = WitnessKey(name="w.example.test", key=bytes(range(32))).encode()
+
 
 class Log:
     """A log in a server's folder, with three entries: two by a certificate's owner, one by a key."""
@@ -172,7 +174,8 @@ def test_search(index: bool, made: Log) -> None:
         (("--digest", "x" * 64), "not a digest"),
         (("--key", "a" * 96), "not a key"),
         (("--identity", "a", "--witness", "junk"), "not base64|not a witness"),
-        (("--identity", "a", "--witnesses", "1"), "1 witnesses are demanded, and 0 are given"),
+        (("--identity", "a", "--witnesses", "1"), "--witnesses 1 of 0"),
+        (("--identity", "a", "--witness", WITNESS, "--witness", WITNESS), "named twice"),
     ],
 )
 def test_search_for_what_nobody_can_find(words: tuple[str, ...], text: str, made: Log) -> None:

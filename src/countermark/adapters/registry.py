@@ -93,13 +93,11 @@ class RegistryClient:
             As ``resolve``.
         """
         wanted = ImageReference(repository=repository, tag=tag)
-        content, media_type, _ = self._fetched(wanted, WRITTEN_NOW)
+        content, media_type, _ = self._fetched(wanted)
         return content, media_type
 
-    def _fetched(
-        self, wanted: ImageReference, retry: tuple[int, ...] = ()
-    ) -> tuple[bytes, str, Digest]:
-        call = self._manifest_call(wanted, "GET").replace(retry=retry)
+    def _fetched(self, wanted: ImageReference) -> tuple[bytes, str, Digest]:
+        call = self._manifest_call(wanted, "GET")
         answer = self._requests.answer(wanted.repository, call, 200)
         media_type = oci.media_type_of(answer.headers.one("content-type"))
         given = "" if media_type in _UNSPECIFIC else media_type
@@ -120,6 +118,7 @@ class RegistryClient:
             headers={"Accept": _ACCEPT},
             follow=True,
             what=f"manifest for {wanted.familiar}",
+            retry=WRITTEN_NOW,
         )
 
     # BlobSource -------------------------------------------------------------------------------------

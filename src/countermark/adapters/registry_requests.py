@@ -49,7 +49,7 @@ class Call(Value):
         at: a whole URL instead, as an upload's Location or a next page's Link gives it.
         actions: what the token must allow on the repository; ``also`` are further scopes.
         what: the thing asked about, for messages: ``manifest for alpine:3``.
-        retry: statuses that mean "try again" here: docker-registry answers 500 to who reads a tag or blob being
+        retry: statuses that mean "try again" here: docker-registry answers 500 to who reads what is being
             written by another.
     """
 

@@ -811,6 +811,22 @@ def test_a_blob_that_another_is_writing_is_asked_for_again(
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("asking", ["resolve", "manifest", "tagged"])
+def test_a_manifest_that_another_is_writing_is_asked_for_again(
+    registry: RegistryClient, asking: str
+) -> None:
+    found = answer(200, MANIFEST, [("Content-Type", oci.OCI_MANIFEST)])
+    with Server(plain(always(answer(500), found))) as server:
+        wanted = reference(server)
+        if asking == "resolve":
+            assert registry.resolve(wanted).digest == DIGEST
+        elif asking == "manifest":
+            assert registry.manifest(wanted.repository, DIGEST)[0] == MANIFEST
+        else:
+            assert registry.tagged(wanted.repository, "v1")[0] == MANIFEST
+    assert server.asked[0].target == server.asked[1].target
+
+
 def test_has_blob(registry: RegistryClient) -> None:
     peer = Registry()
     peer.blobs[str(DIGEST)] = MANIFEST

@@ -75,17 +75,13 @@ class Value(metaclass=ValueType):
             TypeError: a field is missing or unknown (a mistake of the caller's code).
         """
         cls = type(self)
-        defaults = cls._defaults
-        left = len(given)
-        for name, put in cls._puts:
-            if name in given:
-                put(self, given[name])
-                left -= 1
-            elif name in defaults:
-                put(self, defaults[name])
-            else:
-                raise TypeError(f"{cls.__name__} needs {name}")
-        if left:
+        values = cls._defaults | given
+        try:
+            for name, put in cls._puts:
+                put(self, values[name])
+        except KeyError as missing:
+            raise TypeError(f"{cls.__name__} needs {missing.args[0]}") from None
+        if len(values) != len(cls._puts):
             unknown = sorted(set(given) - set(cls._fields))
             raise TypeError(f"{cls.__name__} has no field {', '.join(unknown)}")
         self._check()

@@ -7,11 +7,12 @@ from countermark.core.digest import Digest
 from countermark.core.errors import NotFoundError, RefusedError
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.formats import oci
+from fake_sigstore import OneByOne
 
 CONFIG = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
 
 
-class MemoryImages:
+class MemoryImages(OneByOne):
     """Images in dictionaries (ports ``SignatureRegistry``, ``MirrorRegistry``, ``CleanedRegistry``).
 
     Attributes:

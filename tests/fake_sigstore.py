@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha384, sha512
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from asn1crypto import algos, cms, tsp  # type: ignore[import-untyped]
 from asn1crypto import core as asn1
@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from countermark.core.digest import Digest
-from countermark.core.errors import NotFoundError
+from countermark.core.errors import CountermarkError, NotFoundError
 from countermark.core.reference import Repository
 from countermark.formats import oci
 
+T = TypeVar("T")
 Document = dict[str, Any]
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -749,7 +750,31 @@ def _stamp(
 # Where it lies ------------------------------------------------------------------------------------------
 
 
-class MemoryStore:
+class OneByOne:
+    """Several manifests or blobs, one after the other, of a registry that can be asked for one."""
+
+    manifest: Callable[[Repository, Digest], tuple[bytes, str]]
+    blob: Callable[[Repository, Digest, int], bytes]
+
+    def many_manifests(
+        self, repository: Repository, wanted: Sequence[tuple[Digest, int]], at_once: int
+    ) -> list[tuple[bytes, str] | CountermarkError]:
+        return [answer_or_error(self.manifest, repository, digest) for digest, _ in wanted]
+
+    def many_blobs(
+        self, repository: Repository, wanted: Sequence[tuple[Digest, int]], at_once: int
+    ) -> list[bytes | CountermarkError]:
+        return [answer_or_error(self.blob, repository, *each) for each in wanted]
+
+
+def answer_or_error(ask: Callable[..., T], *words: object) -> T | CountermarkError:
+    try:
+        return ask(*words)
+    except CountermarkError as error:
+        return error
+
+
+class MemoryStore(OneByOne):
     """A registry in dictionaries (port ``SignatureStore``).
 
     Attributes:

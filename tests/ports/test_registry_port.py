@@ -230,6 +230,25 @@ def test_a_small_blob_comes_whole_and_checked(place: "tuple[Whole, Repository]")
         registry.blob(repository, Digest.of(b"another"), 7)
 
 
+def test_several_at_once_are_what_each_is_alone(place: "tuple[Whole, Repository]") -> None:
+    registry, repository = place
+    contents = [image(registry, repository, str(number)) for number in range(20)]
+    digests = [registry.put_manifest(repository, "v1", oci.OCI_MANIFEST, each) for each in contents]
+    blobs = [b"blob %d" % number for number in range(20)]
+    wanted = [(put(registry, repository, each), len(each)) for each in blobs]
+    missing = Digest.of(b"missing")
+    registry.resolve(tagged(repository, "v1"))
+    for at_once in (1, 3):
+        said = [(digest, 1000) for digest in (*digests, missing)]
+        *manifests, none = registry.many_manifests(repository, said, at_once)
+        assert manifests == [(each, oci.OCI_MANIFEST) for each in contents]
+        assert isinstance(none, NotFoundError)
+        nothing, *found = registry.many_blobs(repository, [(missing, 7), *wanted], at_once)
+        assert found == blobs
+        assert isinstance(nothing, NotFoundError)
+    assert list(registry.many_blobs(repository, [], 3)) == []
+
+
 def test_referrers_are_listed(place: "tuple[Whole, Repository]") -> None:
     registry, repository = place
     content = image(registry, repository, "subject")

@@ -13,17 +13,17 @@ from _thread import allocate_lock
 from countermark.adapters.http_connection import Connection, Timeouts, Waiting, connect
 from countermark.adapters.http_date import parse_http_date
 from countermark.adapters.http_errors import ResetError
-from countermark.adapters.http_exchange import Answer, HttpRequest, Stream, has_end, send
+from countermark.adapters.http_exchange import Answer, HttpRequest, Stream, exchanged, has_end, send
 from countermark.adapters.http_proxy import Proxies
 from countermark.adapters.http_tls import SystemRoots, TlsContexts
 from countermark.adapters.http_url import is_loopback
 from countermark.adapters.http_wire import Headers, bounded
 from countermark.core import limits
-from countermark.core.errors import Code, InputError, UnavailableError
+from countermark.core.errors import Code, CountermarkError, InputError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _RETRIED = frozenset((429, 502, 503, 504))
 _FOLLOWED = frozenset(("GET", "HEAD"))
@@ -69,11 +69,6 @@ class HttpClient:
             As ``request``.
         """
         waiting = Waiting(self._timeouts)
-        if request.url.scheme != "https" and not is_loopback(request.url.host):
-            raise InputError(
-                f"plain http to {request.url.authority}: only loopback addresses may be asked without TLS",
-                code=Code.INSECURE,
-            )
         for _ in range(limits.REDIRECTS + 1):
             stream = self._tried(request, waiting)
             try:
@@ -110,23 +105,31 @@ class HttpClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, request: HttpRequest, waiting: Waiting) -> Stream:
-        key = (request.url.origin, request.tls)
-        while idle := self._taken(key, request, waiting):
+        while True:
+            connection = self._connection(request, waiting)
             try:
-                return self._exchange(idle, request, key)
+                return self._exchange(connection, request)
             except ResetError:
                 # closed by the server just when we used it again: a new connection tells
-                if not request.repeatable:
+                if not (connection.used and request.repeatable):
                     raise
+
+    def _connection(self, request: HttpRequest, waiting: Waiting) -> Connection:
+        if idle := self._taken(request, waiting):
+            return idle
         https = request.url.scheme == "https"
+        if not https and not is_loopback(request.url.host):
+            raise InputError(
+                f"plain http to {request.url.authority}: only loopback addresses may be asked without TLS",
+                code=Code.INSECURE,
+            )
         context = self._contexts.context(request.tls) if https else None
         proxy = self._proxies.proxy_for(request.url)
-        return self._exchange(connect(request.url, proxy, context, waiting), request, key)
+        return connect(request.url, proxy, context, waiting)
 
-    def _taken(
-        self, key: tuple[object, ...], request: HttpRequest, waiting: Waiting
-    ) -> Connection | None:
+    def _taken(self, request: HttpRequest, waiting: Waiting) -> Connection | None:
         """Take the idle connection used last, if it is still good."""
+        key = (request.url.origin, request.tls)
         longest = limits.IDLE_SECONDS if request.repeatable else limits.IDLE_SECONDS_ONCE
         while True:
             with self._lock:
@@ -139,9 +142,7 @@ class HttpClient:
                 return connection
             connection.close()
 
-    def _exchange(
-        self, connection: Connection, request: HttpRequest, key: tuple[object, ...]
-    ) -> Stream:
+    def _exchange(self, connection: Connection, request: HttpRequest) -> Stream:
         try:
             sent = send(connection, request)
             head = connection.reader.head()
@@ -154,18 +155,51 @@ class HttpClient:
             head,
             request.url,
             pieces,
-            lambda whole: self._give_back(connection, key, whole and keeps),
+            lambda whole: self._give_back(connection, request, whole and keeps),
         )
 
-    def _give_back(self, connection: Connection, key: tuple[object, ...], good: bool) -> None:  # noqa: FBT001
+    def _give_back(self, connection: Connection, request: HttpRequest, good: bool) -> None:  # noqa: FBT001
         if good and connection.reader.at_rest:
-            connection.idle_since = time.monotonic()
+            key = (request.url.origin, request.tls)
+            connection.used, connection.idle_since = True, time.monotonic()
             with self._lock:
                 idle = self._idle.setdefault(key, [])
                 if len(idle) < limits.IDLE_CONNECTIONS:
                     idle.append(connection)
                     return
         connection.close()
+
+    def ahead(self, request: HttpRequest, targets: "Sequence[str]") -> list[Answer]:
+        """Ask one server for several things on one connection, without waiting for the answers in between.
+
+        RFC 9112, 9.3.2: what may be asked twice may be asked so, and the answers come in order. Not everything
+        between us and servers keeps to it, so no error is raised: there are fewer answers than questions, and the
+        rest has to be asked for alone. Only its place says which question an answer is to, so this is for what is
+        checked against a digest afterwards.
+
+        Args:
+            request: a GET; its ``max_bytes`` are for each answer, its ``url``, but for the target, for all.
+            targets: path and query of each.
+        """
+        waiting = Waiting(self._timeouts.replace(read=limits.AHEAD_SECONDS))
+        while True:
+            answers: list[Answer] = []
+            try:
+                connection = self._connection(request, waiting)
+            except CountermarkError:
+                return answers
+            try:
+                for answer in exchanged(connection, request, targets):
+                    answers.append(answer)
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, CountermarkError):
+                    raise
+                if not answers and connection.used:
+                    continue  # as in _once
+                return answers
+            self._give_back(connection, request, len(answers) == len(targets))
+            return answers
 
     def close(self) -> None:
         """Close all idle connections."""

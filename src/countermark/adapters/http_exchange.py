@@ -3,7 +3,14 @@
 from countermark.adapters.http_errors import ResetError
 from countermark.adapters.http_tls import HostTls
 from countermark.adapters.http_url import Url
-from countermark.adapters.http_wire import LAST_CHUNK, Head, Headers, chunk, request_head
+from countermark.adapters.http_wire import (
+    LAST_CHUNK,
+    Head,
+    Headers,
+    bounded,
+    chunk,
+    request_head,
+)
 from countermark.core import limits
 from countermark.core.errors import Code, CountermarkError, MalformedError
 from countermark.core.value import Value
@@ -11,7 +18,7 @@ from countermark.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
     from countermark.adapters.http_connection import Connection
@@ -161,6 +168,30 @@ def send(connection: "Connection", request: HttpRequest) -> bool:
     except ResetError:
         return False
     return True
+
+
+def exchanged(
+    connection: "Connection", request: HttpRequest, targets: "Sequence[str]"
+) -> "Iterator[Answer]":
+    """Yield the answers to several GETs, which are sent before the first is read; fewer where the server ends it.
+
+    Raises:
+        ResetError, UnavailableError, MalformedError: as for one answer; those before were yielded.
+    """
+    rest = request_head("GET", "/", _fields(request, 0)).partition(b" / ")[2]
+    heads = [b"GET %b %b" % (target.encode("ascii"), rest) for target in targets]
+    # no more than a server takes in while nobody reads its answers: neither side must wait for the other
+    count = max(limits.AHEAD_BYTES // max(map(len, heads)), 1)
+    for first in range(0, len(targets), count):
+        connection.send(b"".join(heads[first : first + count]))
+        for target in targets[first : first + count]:
+            head = connection.reader.head()
+            pieces = connection.reader.body(head, "GET")
+            content = b"".join(bounded(pieces, head, request.max_bytes))
+            url = request.url.replace(target=target)
+            yield Answer(status=head.status, headers=head.headers, content=content, url=url)
+            if not (head.keeps and has_end(head, "GET")):
+                return
 
 
 def _framed(pieces: "Iterator[bytes]", length: int | None) -> "Iterator[bytes]":

@@ -1,7 +1,7 @@
 """OCI distribution client."""
 
 from countermark.adapters.http_wire import Headers
-from countermark.adapters.registry_requests import WRITTEN_NOW, Call, RegistryRequests, next_page
+from countermark.adapters.registry_requests import Call, RegistryRequests, next_page
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -11,17 +11,20 @@ from countermark.core.errors import (
     MalformedError,
     RefusedError,
 )
+from countermark.core.light import partial
 from countermark.core.reference import ImageReference, Repository, Subject
 from countermark.formats import oci
 from countermark.formats.strict_json import Reader, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from countermark.adapters.docker_config import CaFolders
+    from countermark.adapters.http_exchange import Answer
     from countermark.adapters.registry_auth import Authenticator
     from countermark.adapters.registry_map import RegistryMap
+    from countermark.core.errors import CountermarkError
 
 _ACCEPT = ", ".join(oci.MEDIA_TYPES)
 _UNSPECIFIC = frozenset(("", "application/json", "application/octet-stream", "text/plain"))
@@ -96,9 +99,38 @@ class RegistryClient:
         content, media_type, _ = self._fetched(wanted)
         return content, media_type
 
+    def many_manifests(
+        self,
+        repository: Repository,
+        wanted: "Sequence[tuple[Digest, int]]",
+        at_once: int = limits.SIGNATURE_CONNECTIONS,
+    ) -> "list[tuple[bytes, str] | CountermarkError]":
+        """Fetch several manifests, on so many connections at most: of each what ``manifest`` returns or raises.
+
+        ``wanted`` are digests and what is said to be the sizes, on which nothing rests but how they are asked for.
+        All together may have ``SIGNATURES_BYTES``; the rest are errors.
+        """
+        from countermark.adapters import registry_many  # noqa: PLC0415 - content trust has none
+
+        allowed = registry_many.Allowance(limits.SIGNATURES_BYTES)
+
+        def question(digest: Digest, size: int) -> "registry_many.Question[tuple[bytes, str]]":
+            reference = ImageReference(repository=repository, digest=digest)
+
+            def read(answer: "Answer") -> tuple[bytes, str]:
+                content, media_type, _ = self._read_manifest(reference, answer)
+                return allowed.take(content), media_type
+
+            return self._manifest_call(reference, "GET"), size, read
+
+        questions = [question(digest, size) for digest, size in wanted]
+        return registry_many.all_answers(self._requests, repository, questions, at_once)
+
     def _fetched(self, wanted: ImageReference) -> tuple[bytes, str, Digest]:
         call = self._manifest_call(wanted, "GET")
-        answer = self._requests.answer(wanted.repository, call, 200)
+        return self._read_manifest(wanted, self._requests.answer(wanted.repository, call, 200))
+
+    def _read_manifest(self, wanted: ImageReference, answer: "Answer") -> tuple[bytes, str, Digest]:
         media_type = oci.media_type_of(answer.headers.one("content-type"))
         given = "" if media_type in _UNSPECIFIC else media_type
         document = oci.parse_document(answer.content, given)
@@ -118,7 +150,6 @@ class RegistryClient:
             headers={"Accept": _ACCEPT},
             follow=True,
             what=f"manifest for {wanted.familiar}",
-            retry=WRITTEN_NOW,
         )
 
     # BlobSource -------------------------------------------------------------------------------------
@@ -150,10 +181,22 @@ class RegistryClient:
             NotFoundError, RefusedError, UnavailableError: see core/ports. EvidenceError: its digest or size is wrong.
         """
         call = _blob_call(digest, size)
-        content = self._requests.answer(repository, call, 200).content
-        if len(content) != size or not digest.matches(content):
-            raise _wrong_digest(f"blob of {repository.name}", digest)
-        return content
+        return _read_blob(repository, digest, size, self._requests.answer(repository, call, 200))
+
+    def many_blobs(
+        self,
+        repository: Repository,
+        wanted: "Sequence[tuple[Digest, int]]",
+        at_once: int = limits.SIGNATURE_CONNECTIONS,
+    ) -> "list[bytes | CountermarkError]":
+        """Fetch several small blobs, of which digest and size are given, in the same way."""
+        from countermark.adapters import registry_many  # noqa: PLC0415 - as above
+
+        questions = [
+            (_blob_call(digest, size), size, partial(_read_blob, repository, digest, size))
+            for digest, size in wanted
+        ]
+        return registry_many.all_answers(self._requests, repository, questions, at_once)
 
     # Lists ------------------------------------------------------------------------------------------
 
@@ -316,9 +359,14 @@ class RegistryClient:
 
 
 def _blob_call(digest: Digest, size: int) -> Call:
-    return Call(
-        method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True, retry=WRITTEN_NOW
-    )
+    return Call(method="GET", tail=f"blobs/{digest}", max_bytes=size, follow=True)
+
+
+def _read_blob(repository: Repository, digest: Digest, size: int, answer: "Answer") -> bytes:
+    content = answer.content
+    if len(content) != size or not digest.matches(content):
+        raise _wrong_digest(f"blob of {repository.name}", digest)
+    return content
 
 
 def _subject(wanted: ImageReference, digest: Digest, size: int, media_type: str) -> Subject:

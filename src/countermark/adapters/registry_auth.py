@@ -32,7 +32,7 @@ from countermark.formats.strict_json import Reader, parse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from countermark.adapters.credentials import Logins
     from countermark.adapters.docker_config import Login
@@ -110,6 +110,17 @@ class Authenticator:
             stream.close()
             raise
         return stream
+
+    def ahead(
+        self, request: HttpRequest, targets: "Sequence[str]", party: Party, *scopes: str
+    ) -> list[Answer]:
+        """Put several questions at once, as ``HttpClient.ahead``, with what the server is known to want of us."""
+        known = self._challenges.get(party.url.origin)
+        try:
+            header = self._header(known, party, scopes) if known else ""
+        except (RefusedError, UnavailableError):  # told to whoever asks alone
+            return []
+        return self._client.ahead(_authorized(request, header), targets)
 
     def ask_anonymously(self, request: HttpRequest) -> Stream:
         """Send a request to a server that is none of the registry's own, with nothing of ours.

@@ -9,7 +9,6 @@ changes and puts back, so that two writers at once can lose an entry. Ours give 
 from countermark.adapters.http_exchange import Answer
 from countermark.adapters.registry_requests import (
     PUSH,
-    WRITTEN_NOW,
     Call,
     RegistryRequests,
     next_page,
@@ -91,7 +90,6 @@ def _by_tag(
         tail=f"manifests/{oci.fallback_tag(subject)}",
         headers={"Accept": ", ".join(oci.INDEXES)},
         follow=True,
-        retry=WRITTEN_NOW,
     )
     try:
         answer = requests.answer(repository, call, 200)
@@ -206,7 +204,6 @@ def _with_own_tags(
             tail=f"manifests/{tag}",
             headers={"Accept": ", ".join(oci.MANIFESTS)},
             follow=True,
-            retry=WRITTEN_NOW,
         )
         try:
             answer = requests.answer(repository, call, 200)

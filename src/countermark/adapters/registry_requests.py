@@ -24,7 +24,7 @@ from countermark.formats.strict_json import Reader, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from countermark.adapters.docker_config import CaFolders
     from countermark.adapters.http_tls import HostTls
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from countermark.core.reference import Repository
 
 PULL, PUSH, DELETE = "pull", "pull,push", "delete"
-WRITTEN_NOW = (500,)  # see Call.retry
+_READS = ("GET", "HEAD")
+_WRITTEN_NOW = (
+    500,
+)  # docker-registry's answer to who reads what another is writing; soon it is there
 _SHOWN_CHARS = 300  # of what a registry says
 _SHOWN_ERRORS = 3
 _HOMES_KEPT = 256  # of repositories; a gateway is asked about as many as its clients can name
@@ -49,8 +52,7 @@ class Call(Value):
         at: a whole URL instead, as an upload's Location or a next page's Link gives it.
         actions: what the token must allow on the repository; ``also`` are further scopes.
         what: the thing asked about, for messages: ``manifest for alpine:3``.
-        retry: statuses that mean "try again" here: docker-registry answers 500 to who reads what is being
-            written by another.
+        retry: statuses that mean "try again" here; of what is read 500 always does.
     """
 
     method: str
@@ -103,6 +105,7 @@ class RegistryRequests:
         self._client, self._places, self._certificates = client, places, certificates
         self._schemes: dict[str, str] = {}  # of loopback registries that have answered
         self._homes: dict[Repository, _Home] = {}
+        self._one_by_one: set[tuple[str, str]] = set()  # hosts and what they do not give ahead
 
     def target(self, repository: "Repository") -> "Target":
         """Say where a repository is."""
@@ -135,6 +138,39 @@ class RegistryRequests:
         stream = self.stream(repository, call, *good)
         content = stream.read()
         return Answer(status=stream.status, headers=stream.headers, content=content, url=stream.url)
+
+    def ahead(self, repository: "Repository", calls: "Sequence[Call]") -> "list[Answer | None]":
+        """Send GETs that differ in their tails alone, without waiting for answers in between; no error is raised.
+
+        The answers in their order; None for what was not simply there (200), which has to be asked for by itself.
+        Of a registry that sends elsewhere for such things, or does not answer all of them, that is remembered.
+        """
+        home = self._home(repository)
+        host, first = home.target.host, calls[0]
+        scheme = self._schemes.get(host, "https")
+        party = home.party(scheme)
+        kind = (host, first.tail.partition("/")[0])
+        if kind in self._one_by_one or (host not in self._schemes and is_loopback(party.url.host)):
+            return [None] * len(calls)
+        base = f"/v2/{home.target.path}/"
+        request = HttpRequest(
+            method="GET",
+            url=party.url,
+            headers=first.headers,
+            max_bytes=limits.AHEAD_ANSWER_BYTES,
+            tls=home.tls,
+        )
+        scope = f"repository:{party.path}:{first.actions}"
+        came = self._client.ahead(request, [base + call.tail for call in calls], party, scope)
+        if len(came) < len(calls) or any(300 <= answer.status < 400 for answer in came):
+            if len(self._one_by_one) >= _HOMES_KEPT:
+                self._one_by_one.clear()
+            self._one_by_one.add(kind)
+        found = [
+            answer if answer.status == 200 and len(answer.content) <= call.max_bytes else None
+            for answer, call in zip(came, calls, strict=False)
+        ]
+        return found + [None] * (len(calls) - len(came))
 
     def stream(self, repository: "Repository", call: Call, *good: int) -> Stream:
         """Send a call and leave the body to the caller.
@@ -184,7 +220,7 @@ class RegistryRequests:
             max_bytes=call.max_bytes,
             follow=call.follow,
             tls=tls,
-            retry=call.retry,
+            retry=_WRITTEN_NOW if call.method in _READS else call.retry,
         )
         if url.origin != party.url.origin:  # elsewhere we are nobody
             return self._client.ask_anonymously(request.replace(tls=tls.without_client()))

@@ -12,7 +12,6 @@ from countermark.adapters.registry_requests import (
     DELETE,
     PULL,
     PUSH,
-    WRITTEN_NOW,
     Call,
     RegistryRequests,
 )
@@ -38,7 +37,7 @@ _OCTETS = "application/octet-stream"
 
 def has_blob(requests: RegistryRequests, repository: Repository, digest: Digest) -> bool:
     """Say whether a blob is there."""
-    call = Call(method="HEAD", tail=f"blobs/{digest}", follow=True, retry=WRITTEN_NOW)
+    call = Call(method="HEAD", tail=f"blobs/{digest}", follow=True)
     try:
         requests.answer(repository, call, 200)
     except NotFoundError:

@@ -162,7 +162,7 @@ class Cosign:
         signer: "CosignSigner",
         trusted_root_file: str = "",
         *,
-        threads: int = limits.SIGNATURE_THREADS,
+        at_once: int = limits.SIGNATURE_CONNECTIONS,
         accept_chain: bool = False,
     ) -> "Examination":
         """Hold everything beside an image against a signer."""
@@ -174,7 +174,7 @@ class Cosign:
         wanted = verifier.wanted_of(signer, subject, self._program.now(), root)
         wanted = wanted.replace(accept_chain=accept_chain)
         place = self.signatures_place(subject.repository)
-        return examination.examine(self.registry(access), place, wanted, threads)
+        return examination.examine(self.registry(access), place, wanted, at_once)
 
     def signatures_place(self, repository: "Repository") -> "Repository":
         """Where an image's signatures lie: beside it, or in COSIGN_REPOSITORY."""

@@ -56,6 +56,11 @@ READ_SECONDS = (
 )
 HEADER_BYTES = 64 * KIB  # all header lines of one answer; Go: 1 MiB
 HEADER_LINES = 128
+AHEAD_BYTES = 32 * KIB  # of requests sent before the first answer is read; socket buffers hold more
+AHEAD_ANSWER_BYTES = (
+    64 * KIB
+)  # of each answer to them; what is said to be longer is asked for alone
+AHEAD_SECONDS = 10.0  # between two reads of answers asked for ahead; then each is asked for alone
 REDIRECTS = 5  # Go and curl: 10, 50
 RETRIES = 2  # further tries of an idempotent request that met 429, 502, 503, 504 or a reset
 RETRY_PAUSES = (0.2, 1.0)  # before each further try, unless Retry-After says another time
@@ -87,7 +92,7 @@ SIGNATURES_BYTES = (
 HELD_ARTIFACT_BYTES = (
     1024 * MIB
 )  # a file that is signed, where it has to be held whole: pipes, URLs, Ed25519. cosign: none
-SIGNATURE_THREADS = 8  # ask the registry at once; as many as connections are kept
+SIGNATURE_CONNECTIONS = 8  # to a registry at once; as many as are kept
 TUF_FILE_BYTES = 5 * MIB  # of Sigstore's TUF repositories. python-tuf: 5,000,000
 TUF_ROTATIONS = 256  # root files fetched one by one. python-tuf: 256
 SIGNED_TIMESTAMP_BYTES = 64 * KIB  # one, with its authority's certificates 8 KiB at most

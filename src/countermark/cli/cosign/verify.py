@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from countermark.schemes.cosign.examination import Examination, Examined
 
 NOTHING_FOUND, NO_TAG, NO_MATCH = 10, 11, 12  # cosign's exit codes
-_MOST_THREADS = 64
+_MOST_AT_ONCE = 64
 _SIMPLE = "cosign container image signature"
 
 # what cosign 3.1.3 says where a step of ours fails, where it has words of its own for that
@@ -131,7 +131,7 @@ def _examined(
         subject,
         signer,
         words.text("trusted-root"),
-        threads=max(1, min(words.number("max-workers"), _MOST_THREADS)),
+        at_once=max(1, min(words.number("max-workers"), _MOST_AT_ONCE)),
         accept_chain=words.on("allow-certificate-chain"),
     )
     return found if words.on("new-bundle-format") else found.older()

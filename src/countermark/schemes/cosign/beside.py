@@ -7,14 +7,13 @@ believed to be whole. Specs: cosign, 2a and 2b; observed, 2.6.
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import Code, CountermarkError, MalformedError, NotFoundError
-from countermark.core.light import Iterator, Sequence, partial
+from countermark.core.light import Iterator, Sequence
 from countermark.core.reference import Repository
 from countermark.core.value import Value
 from countermark.formats import legacy, oci, strict_json
 from countermark.formats.go_text import to_base64
 from countermark.formats.oci import Descriptor
 from countermark.proofs import pem
-from countermark.schemes.cosign.asking import all_answers
 from countermark.schemes.cosign.find import BUNDLE_TYPE, LEGACY_TYPES, SignatureStore, legacy_tag
 
 SUFFIXES = ("sig", "att", "sbom")
@@ -90,17 +89,15 @@ def _referrers(registry: SignatureStore, place: Repository, subject: Digest) -> 
         entries = registry.referrers(place, subject)
     except NotFoundError:  # the repository that is to hold signatures does not exist
         return []
-    digests = list(dict.fromkeys(each.digest for each in entries))
-    if len(digests) > limits.SIGNATURES_PER_IMAGE:
+    wanted = list({each.digest: each.size for each in entries}.items())
+    if len(wanted) > limits.SIGNATURES_PER_IMAGE:
         raise MalformedError(
-            f"{len(digests)} referrers of {subject}, at most {limits.SIGNATURES_PER_IMAGE} are looked at",
+            f"{len(wanted)} referrers of {subject}, at most {limits.SIGNATURES_PER_IMAGE} are looked at",
             code=Code.TOO_LARGE,
         )
-    answers = all_answers(
-        [partial(registry.manifest, place, digest) for digest in digests], limits.SIGNATURE_THREADS
-    )
+    answers = registry.many_manifests(place, wanted, limits.SIGNATURE_CONNECTIONS)
     found: list[Attached] = []
-    for digest, answer in zip(digests, answers, strict=True):
+    for (digest, _), answer in zip(wanted, answers, strict=True):
         if isinstance(answer, CountermarkError):
             raise answer
         found.append(read(REFERRER, str(digest), *answer))

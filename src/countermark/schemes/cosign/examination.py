@@ -53,11 +53,11 @@ def examine(
     store: SignatureStore,
     repository: Repository,
     wanted: Wanted,
-    threads: int = limits.SIGNATURE_THREADS,
+    at_once: int = limits.SIGNATURE_CONNECTIONS,
 ) -> Examination:
     """Look at everything that lies in ``repository`` about the wanted subject; no error stops the rest."""
     suffixes = attestation.suffixes((wanted.signer,))
-    found = find.signatures(store, repository, wanted.image.digest, suffixes, threads)
+    found = find.signatures(store, repository, wanted.image.digest, suffixes, at_once)
     signatures = []
     for material in found.materials:
         try:

@@ -6,8 +6,6 @@ looked at: cosign 3.1.3 takes the first kind that it finds and never sees the ot
 out either: it comes back with the reason, so that nobody wonders where a signature went.
 """
 
-from _thread import allocate_lock
-
 from countermark.core import limits
 from countermark.core.digest import Digest
 from countermark.core.errors import (
@@ -17,17 +15,15 @@ from countermark.core.errors import (
     MalformedError,
     NotFoundError,
 )
-from countermark.core.light import Sequence, partial
+from countermark.core.light import Sequence
 from countermark.core.reference import Repository
 from countermark.core.value import Value
 from countermark.formats import oci
 from countermark.schemes.cosign import material
-from countermark.schemes.cosign.asking import all_answers
 from countermark.schemes.cosign.material import Material
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Protocol
 else:
     Protocol = object
@@ -42,7 +38,7 @@ LEGACY_TYPES = (
 
 
 class SignatureStore(Protocol):
-    """A registry, read for what lies beside an image, by several threads; errors as ``core/ports.py`` says."""
+    """A registry, read for what lies beside an image; errors as ``core/ports.py`` says."""
 
     def referrers(self, repository: Repository, subject: Digest) -> Sequence[oci.Descriptor]:
         """List what refers to a subject, by the registry's API or by the fallback tag; none is an empty list."""
@@ -58,6 +54,21 @@ class SignatureStore(Protocol):
 
     def blob(self, repository: Repository, digest: Digest, size: int) -> bytes:
         """Fetch a small blob whole; EvidenceError unless digest and size are right."""
+        ...
+
+    def many_manifests(
+        self, repository: Repository, wanted: Sequence[tuple[Digest, int]], at_once: int
+    ) -> "Sequence[tuple[bytes, str] | CountermarkError]":
+        """Fetch several manifests, on so many connections at most: of each what ``manifest`` returns or raises.
+
+        ``wanted`` are digests and what is said to be the sizes; nothing rests on these.
+        """
+        ...
+
+    def many_blobs(
+        self, repository: Repository, wanted: Sequence[tuple[Digest, int]], at_once: int
+    ) -> "Sequence[bytes | CountermarkError]":
+        """Fetch several small blobs, of which digest and size are given, in the same way."""
         ...
 
 
@@ -95,55 +106,44 @@ def signatures(
     repository: Repository,
     subject: Digest,
     suffixes: Sequence[str] = ("sig",),
-    threads: int = limits.SIGNATURE_THREADS,
+    at_once: int = limits.SIGNATURE_CONNECTIONS,
 ) -> Found:
     """Fetch everything that may be a signature of a digest: all bundles, and the older kind under these suffixes.
 
-    ``repository`` is where signatures are kept: the image's own, or another one (cosign: ``COSIGN_REPOSITORY``).
+    ``repository`` is where signatures are kept: the image's own, or another one (cosign: ``COSIGN_REPOSITORY``);
+    ``at_once`` is how many connections to it there may be.
 
     No error is raised: what the registry refuses or cannot give now is a trouble that may pass.
     """
-    return _Search(store, repository, subject, threads).everything(suffixes)
-
-
-class _List(Value):
-    """One list to ask for, and how."""
-
-    name: str
-    ask: "Callable[[], list[_Place]]"
+    return _Search(store, repository, subject, at_once).everything(suffixes)
 
 
 class _Place(Value):
-    """One thing to fetch: what to call it, where it lies, and how to get what is in it."""
+    """One thing that may be a signature, what to call it and where it lies: a referrer, or a layer under a tag."""
 
     name: str
     path: str
-    fetch: "Callable[[], Material | None]"
+    referrer: oci.Descriptor | None = None
+    layer: oci.Descriptor | None = None
 
 
 class _Search:
-    """One look round, in two rounds of questions: what is there, then all of it at once."""
+    """One look round, in three rounds of questions: what is there, manifests, what their layers hold."""
 
     def __init__(
-        self, store: SignatureStore, repository: Repository, subject: Digest, threads: int
+        self, store: SignatureStore, repository: Repository, subject: Digest, at_once: int
     ) -> None:
         self._store, self._repository, self._subject = store, repository, subject
-        self._threads = threads
+        self._at_once = at_once
         self._troubles: list[Trouble] = []
-        self._left, self._lock = limits.SIGNATURES_BYTES, allocate_lock()
 
     def everything(self, suffixes: Sequence[str]) -> Found:
-        lists = [_List(name="referrers", ask=self._referrers)]
-        for suffix in suffixes:
-            tag = legacy_tag(self._subject, suffix)
-            lists.append(_List(name=tag, ask=partial(self._tagged, tag)))
         places: list[_Place] = []
-        answers = all_answers([each.ask for each in lists], self._threads)
-        for each, answer in zip(lists, answers, strict=True):
-            if isinstance(answer, CountermarkError):
-                self._note(each.name, f"{self._repository.name} {each.name}", answer)
-            else:
-                places += answer
+        for name in ("referrers", *(legacy_tag(self._subject, suffix) for suffix in suffixes)):
+            try:
+                places += self._referrers() if name == "referrers" else self._tagged(name)
+            except CountermarkError as error:
+                self._note(name, f"{self._repository.name} {name}", error)
         return self._fetched(self._bounded(places))
 
     def _bounded(self, places: list[_Place]) -> list[_Place]:
@@ -158,14 +158,60 @@ class _Search:
         return places[: limits.SIGNATURES_PER_IMAGE]
 
     def _fetched(self, places: list[_Place]) -> Found:
+        outcomes: dict[int, Material | CountermarkError] = {}
+        layers = self._affordable(self._layers(places, outcomes), outcomes)
+        wanted = [(layer.digest, layer.size) for layer in layers.values()]
+        contents = self._store.many_blobs(self._repository, wanted, self._at_once)
+        for (number, layer), content in zip(layers.items(), contents, strict=True):
+            try:
+                outcomes[number] = _material(places[number], layer, content)
+            except CountermarkError as error:
+                outcomes[number] = error
         found: list[Material] = []
-        answers = all_answers([place.fetch for place in places], self._threads)
-        for place, answer in zip(places, answers, strict=True):
-            if isinstance(answer, CountermarkError):
-                self._note(place.name, place.path, answer)
-            elif answer is not None:
-                found.append(answer)
+        for number, outcome in sorted(outcomes.items(), key=lambda item: item[0]):
+            if isinstance(outcome, CountermarkError):
+                self._note(places[number].name, places[number].path, outcome)
+            else:
+                found.append(outcome)
         return Found(materials=tuple(found), troubles=tuple(self._troubles))
+
+    def _layers(
+        self, places: list[_Place], outcomes: "dict[int, Material | CountermarkError]"
+    ) -> dict[int, oci.Descriptor]:
+        """The layers to read, by the places' numbers; those of referrers stand in their manifests."""
+        layers = {n: place.layer for n, place in enumerate(places) if place.layer is not None}
+        referrers = {n: place.referrer for n, place in enumerate(places) if place.referrer}
+        wanted = [(each.digest, each.size) for each in referrers.values()]
+        manifests = self._store.many_manifests(self._repository, wanted, self._at_once)
+        for number, manifest in zip(referrers, manifests, strict=True):
+            try:
+                layer = _signature_in(manifest)
+            except CountermarkError as error:
+                outcomes[number] = error
+            else:
+                if layer is not None:
+                    layers[number] = layer
+        return dict(sorted(layers.items(), key=lambda item: item[0]))
+
+    def _affordable(
+        self,
+        layers: dict[int, oci.Descriptor],
+        outcomes: "dict[int, Material | CountermarkError]",
+    ) -> dict[int, oci.Descriptor]:
+        """Those that are within what one may hold, and what all together may."""
+        left = limits.SIGNATURES_BYTES
+        affordable: dict[int, oci.Descriptor] = {}
+        for number, layer in layers.items():
+            if layer.size > min(limits.SIGNATURE_BYTES, left):
+                alone = layer.size > limits.SIGNATURE_BYTES
+                most = limits.SIGNATURE_BYTES if alone else limits.SIGNATURES_BYTES
+                outcomes[number] = MalformedError(
+                    f"{layer.size} bytes, at most {most} are read", code=Code.TOO_LARGE
+                )
+            else:
+                affordable[number] = layer
+                left -= layer.size
+        return affordable
 
     def _note(self, name: str, path: str, error: CountermarkError) -> None:
         if isinstance(error, EvidenceError) and error.path:
@@ -176,8 +222,6 @@ class _Search:
             name=name, place=path, code=error.code, reason=str(error), may_pass=not broken
         )
         self._troubles.append(trouble)
-
-    # Referrers --------------------------------------------------------------------------------------
 
     def _referrers(self) -> list[_Place]:
         """List the referrers. All of them: their descriptors say little that can be relied on.
@@ -193,36 +237,10 @@ class _Search:
             _Place(
                 name=f"referrer {digest.hex[:12]}",
                 path=f"{self._repository.name}@{digest}",
-                fetch=partial(self._referrer, digest),
+                referrer=descriptor,
             )
-            for digest in dict.fromkeys(each.digest for each in listed)
+            for digest, descriptor in {each.digest: each for each in listed}.items()
         ]
-
-    def _referrer(self, digest: Digest) -> Material | None:
-        """Read one referrer; None for what is no signature (an SBOM, another scheme's signature).
-
-        Of the variant that cosign wrote with COSIGN_EXPERIMENTAL=1 the first layer is read: it never had more.
-        """
-        content, media_type = self._store.manifest(self._repository, digest)
-        document = oci.parse_document(content, media_type)
-        layers = document.layers if isinstance(document, oci.Manifest) else ()
-        kinds = [layer.media_type for layer in layers]
-        path = f"{self._repository.name}@{digest}"
-        if any(kind.startswith(BUNDLE_TYPE) for kind in kinds):
-            if len(layers) != 1:
-                raise MalformedError("a bundle is alone in its manifest", path="layers")
-            name = f"bundle {digest.hex[:12]}"
-            return material.of_bundle(self._blob(layers[0]), name, path)
-        if any(kind in LEGACY_TYPES for kind in kinds):
-            if len(layers) != 1:
-                raise MalformedError(
-                    "an attached signature is alone in its manifest", path="layers"
-                )
-            name = f"signature {digest.hex[:12]}"
-            return material.of_layer(layers[0], self._blob(layers[0]), name, path)
-        return None
-
-    # Tags -------------------------------------------------------------------------------------------
 
     def _tagged(self, tag: str) -> list[_Place]:
         """List the layers under a tag."""
@@ -230,29 +248,56 @@ class _Search:
             content, media_type = self._store.tagged(self._repository, tag)
         except NotFoundError:
             return []
+        kind = "attestation" if tag.endswith(".att") else "signature"
         manifest = oci.parse_manifest(content, media_type)
-        found: list[_Place] = []
-        for number, layer in enumerate(manifest.layers, 1):
-            kind = "attestation" if tag.endswith(".att") else "signature"
-            name = f"{kind} {number} under .{tag[-3:]}"
-            path = f"{self._repository.name}:{tag} layer {number}"
-            fetch = partial(self._layer, layer, name, path)
-            found.append(_Place(name=name, path=path, fetch=fetch))
-        return found
-
-    def _layer(self, layer: oci.Descriptor, name: str, path: str) -> Material | None:
-        if layer.media_type not in LEGACY_TYPES:
-            return None
-        return material.of_layer(layer, self._blob(layer), name, path)
-
-    def _blob(self, layer: oci.Descriptor) -> bytes:
-        """Fetch a layer, within what one may hold and what all together may."""
-        with self._lock:
-            self._left -= layer.size
-            left = self._left
-        if layer.size > limits.SIGNATURE_BYTES or left < 0:
-            most = limits.SIGNATURE_BYTES if left >= 0 else limits.SIGNATURES_BYTES
-            raise MalformedError(
-                f"{layer.size} bytes, at most {most} are read", code=Code.TOO_LARGE
+        return [
+            _Place(
+                name=f"{kind} {number} under .{tag[-3:]}",
+                path=f"{self._repository.name}:{tag} layer {number}",
+                layer=layer,
             )
-        return self._store.blob(self._repository, layer.digest, layer.size)
+            for number, layer in enumerate(manifest.layers, 1)
+            if layer.media_type in LEGACY_TYPES
+        ]
+
+
+def _signature_in(manifest: "tuple[bytes, str] | CountermarkError") -> oci.Descriptor | None:
+    """The layer that holds a referrer's signature; None in what is none (an SBOM, another scheme's signature).
+
+    Of the variant that cosign wrote with COSIGN_EXPERIMENTAL=1 the first layer is read: it never had more.
+
+    Raises:
+        MalformedError: there are several. Whatever the manifest could not be had for.
+    """
+    if isinstance(manifest, CountermarkError):
+        raise manifest
+    document = oci.parse_document(*manifest)
+    layers = document.layers if isinstance(document, oci.Manifest) else ()
+    kinds = [layer.media_type for layer in layers]
+    if any(kind.startswith(BUNDLE_TYPE) for kind in kinds):
+        what = "a bundle"
+    elif any(kind in LEGACY_TYPES for kind in kinds):
+        what = "an attached signature"
+    else:
+        return None
+    if len(layers) != 1:
+        raise MalformedError(f"{what} is alone in its manifest", path="layers")
+    return layers[0]
+
+
+def _material(
+    place: _Place, layer: oci.Descriptor, content: "bytes | CountermarkError"
+) -> Material:
+    """Read a signature.
+
+    Raises:
+        MalformedError: it is none. Whatever its content could not be had for.
+    """
+    if isinstance(content, CountermarkError):
+        raise content
+    if place.referrer is None:
+        return material.of_layer(layer, content, place.name, place.path)
+    if layer.media_type.startswith(BUNDLE_TYPE):
+        return material.of_bundle(content, f"bundle {place.referrer.digest.hex[:12]}", place.path)
+    name = f"signature {place.referrer.digest.hex[:12]}"
+    return material.of_layer(layer, content, name, place.path)

@@ -41,6 +41,12 @@ class Store:
     def blob(self, repository, digest, size):
         return held["blobs"][str(digest)].encode()
 
+    def many_manifests(self, repository, wanted, at_once):
+        return [self.manifest(repository, digest) for digest, _ in wanted]
+
+    def many_blobs(self, repository, wanted, at_once):
+        return [self.blob(repository, *each) for each in wanted]
+
 
 key = CosignSigner(name="holder", key=held["key"], accept_unlogged="a test")
 identity = Identity(subject=held["subject"], issuer=held["issuer"])

@@ -26,6 +26,7 @@ from countermark.adapters.http_bodies import (
 from countermark.adapters.http_log import Metrics, Served, ServerLog
 from countermark.adapters.http_paths import BadPathError, cleaned, decoded, quoted
 from countermark.adapters.http_server import Bounds, Services
+from countermark.adapters.http_workers import Workers
 from countermark.core.errors import Code, CountermarkError
 from countermark.core.ports import Clock
 from countermark.core.ports_hosting import Handler, HotAnswer, Request, RequestBody, Response
@@ -48,7 +49,7 @@ class Application:
         self._clock = clock
         self._log = log
         self._metrics = Metrics()
-        self._workers = ThreadPoolExecutor(bounds.threads, "worker")
+        self._workers = Workers(bounds.threads, "worker")
         self._streams = ThreadPoolExecutor(bounds.streams, "stream")
         self._busy = {
             False: 0,
@@ -222,7 +223,6 @@ class Application:
             else:
                 reader = BodyReader(receive, self._bounds.idle_seconds)
                 body = await self._body(reader, stated, streaming=streaming)
-            executor = self._workers if isinstance(body, SmallBody) else self._streams
             request = Request(
                 method=call.method,
                 path=call.path,
@@ -231,8 +231,10 @@ class Application:
                 body=body,
                 client=call.client,
             )
+            if isinstance(body, SmallBody):
+                return await self._workers.run(self._run, handler, request, call)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(executor, self._run, handler, request, call)
+            return await loop.run_in_executor(self._streams, self._run, handler, request, call)
         finally:
             self._busy[streaming] -= 1
 
@@ -279,8 +281,8 @@ class Application:
 
     def close(self) -> None:
         """Let go of the workers without waiting for those that are stuck."""
-        for executor in (self._workers, self._streams):
-            executor.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
+        self._streams.shutdown(wait=False, cancel_futures=True)
 
 
 def _headers(raw: Headers) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from bench.distance import Distance
 from bench.measuring import Command, Launcher, Row, Sample, in_turns, median, paired_ratio, say
 from bench.sigstore import ALICE, Ours
 from bench.stack import Profile, Stack
@@ -9,6 +10,7 @@ from interop.processes import Words
 
 MEMORY_GOAL = 0.7
 MANY = 100
+FAR_SECONDS = 0.02  # there and back, to a registry that is in the same country
 Run = Callable[[], Sample]
 
 
@@ -29,7 +31,7 @@ def rows(stack: Stack, profile: Profile) -> list[Row]:
 
 def compared(
     what: str,
-    goals: tuple[float, float | None],
+    goals: tuple[float | None, float | None],
     profile: Profile,
     theirs: Run,
     ours: dict[str, Run],
@@ -48,7 +50,10 @@ def compared(
 
 
 def _rows(
-    what: str, goals: tuple[float, float | None], own: Sequence[Sample], peer: Sequence[Sample]
+    what: str,
+    goals: tuple[float | None, float | None],
+    own: Sequence[Sample],
+    peer: Sequence[Sample],
 ) -> list[Row]:
     result = []
     for title, member, unit, scale, goal in (
@@ -136,21 +141,33 @@ def each_in_turn(launcher: Launcher, box: Ours, program: str, words: Words, coun
 
 
 def _many(box: Ours, launcher: Launcher, profile: Profile) -> list[Row]:
-    """One image with many signatures of one key."""
+    """One image with many signatures of one key; then the same where the registry is not on this machine."""
     image, key = box.image(), box.folder / "cosign.pub"
     say(f"  {MANY} signatures of one image are made")
     box.run("sign", "--key", box.folder / "cosign.key", "--no-log", *[image] * MANY).ok()
-    words: Words = ["verify", "--key", key, *box.cosign.offline, image]
-    found = box.cosign_run(*words).ok().out.count("docker-manifest-digest")
+    words: Words = ["verify", "--key", key, *box.cosign.offline]
+    found = box.cosign_run(*words, image).ok().out.count("docker-manifest-digest")
     if found != MANY:
         raise RuntimeError(f"cosign sees {found} signatures of {MANY}")
-    own: Words = ["verify", "--key", key, "--accept-unlogged", "our own key", image]
-    return compared(
-        f"verify an image with {MANY} signatures", (0.5, MEMORY_GOAL), profile,
-        _always(launcher, box.theirs(*words)),
-        {
-            "cosign verify": _always(launcher, box.ours("cosign", *words)),
-            "verify": _always(launcher, box.ours(*own)),
-        },
-        max(6, profile.client_runs // 4),
-    )  # fmt: skip
+    own: Words = ["verify", "--key", key, "--accept-unlogged", "our own key"]
+
+    def beside(
+        what: str, goals: tuple[float | None, float | None], image: str, times: int
+    ) -> list[Row]:
+        return compared(
+            what, goals, profile, _always(launcher, box.theirs(*words, image)),
+            {
+                "cosign verify": _always(launcher, box.ours("cosign", *words, image)),
+                "verify": _always(launcher, box.ours(*own, image)),
+            },
+            times,
+        )  # fmt: skip
+
+    what = f"verify an image with {MANY} signatures"
+    near = beside(what, (0.5, MEMORY_GOAL), image, max(6, profile.client_runs // 4))
+    host, _, rest = image.partition("/")
+    name, _, port = host.partition(":")
+    with Distance(int(port), FAR_SECONDS / 2) as far:
+        distant = f"{name}:{far.port}/{rest}"
+        what = f"the same, the registry {FAR_SECONDS * 1000:.0f} ms away"
+        return near + beside(what, (None, None), distant, max(3, profile.client_runs // 10))

@@ -25,7 +25,8 @@ disk before it is acknowledged, as PostgreSQL does; notary-server in memory keep
 
 Commands of cosign: the real cosign and ours run with the same words, the same key file (its scrypt costs each of
 them some 300 ms) and the same registry, `countermark serve`, over TLS; every signature is of an image that has none
-yet. Rows named `verify` and `sign` are our own few words for the same. Keyless signing: ours with `countermark
+yet. Rows named `verify` and `sign` are our own few words for the same. Where the registry is said to be away, a relay
+between it and both holds every byte back for half of that time each way. Keyless signing: ours with `countermark
 serve --sigstore`; cosign with the real Fulcio, Rekor 2 (tiles in a folder, a checkpoint a second, batches of 100
 ms, durable deduplication) and timestamp-server, with an identity token that is there already.
 

@@ -181,15 +181,17 @@ class HttpClient:
             request: a GET; its ``max_bytes`` are for each answer, its ``url``, but for the target, for all.
             targets: path and query of each.
         """
-        waiting = Waiting(self._timeouts.replace(read=limits.AHEAD_SECONDS))
+        seconds = min(self._timeouts.read, limits.AHEAD_SECONDS)
+        waiting = Waiting(self._timeouts.replace(read=seconds))
         while True:
             answers: list[Answer] = []
+            keeps = True
             try:
                 connection = self._connection(request, waiting)
             except CountermarkError:
                 return answers
             try:
-                for answer in exchanged(connection, request, targets):
+                for answer, keeps in exchanged(connection, request, targets):  # noqa: B007
                     answers.append(answer)
             except BaseException as error:
                 connection.close()
@@ -198,7 +200,7 @@ class HttpClient:
                 if not answers and connection.used:
                     continue  # as in _once
                 return answers
-            self._give_back(connection, request, len(answers) == len(targets))
+            self._give_back(connection, request, keeps)
             return answers
 
     def close(self) -> None:

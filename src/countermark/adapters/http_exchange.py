@@ -172,8 +172,8 @@ def send(connection: "Connection", request: HttpRequest) -> bool:
 
 def exchanged(
     connection: "Connection", request: HttpRequest, targets: "Sequence[str]"
-) -> "Iterator[Answer]":
-    """Yield the answers to several GETs, which are sent before the first is read; fewer where the server ends it.
+) -> "Iterator[tuple[Answer, bool]]":
+    """Yield the answers to several GETs, which are sent before the first is read, and whether more can come.
 
     Raises:
         ResetError, UnavailableError, MalformedError: as for one answer; those before were yielded.
@@ -189,8 +189,9 @@ def exchanged(
             pieces = connection.reader.body(head, "GET")
             content = b"".join(bounded(pieces, head, request.max_bytes))
             url = request.url.replace(target=target)
-            yield Answer(status=head.status, headers=head.headers, content=content, url=url)
-            if not (head.keeps and has_end(head, "GET")):
+            keeps = head.keeps and has_end(head, "GET")
+            yield Answer(status=head.status, headers=head.headers, content=content, url=url), keeps
+            if not keeps:
                 return
 
 

@@ -31,18 +31,18 @@ class Workers:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._idle -= 1
-        if self._idle < 0 and len(self._threads) < self._count:
+        if self._idle < 1 and len(self._threads) < self._count:
             self._start(loop)
+        self._idle -= 1
         self._calls.put((future, work, words))
         return await future
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         name = f"{self._name}-{len(self._threads)}"
         thread = threading.Thread(target=self._serve, args=(loop,), name=name, daemon=True)
+        thread.start()
         self._threads.append(thread)
         self._idle += 1
-        thread.start()
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         while call := self._calls.get():

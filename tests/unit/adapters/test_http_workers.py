@@ -70,6 +70,22 @@ def test_one_thread_is_enough_for_calls_one_after_the_other() -> None:
     asyncio.run(main())
 
 
+def test_a_thread_that_cannot_be_had_is_that_calls_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        workers = Workers(2, "worker")
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError):
+                await workers.run(ident)
+        assert await workers.run(ident) != threading.get_ident()
+        workers.close()
+
+    asyncio.run(main())
+
+
 def test_who_is_cancelled_waits_no_longer() -> None:
     async def main() -> None:
         workers, gate = Workers(1, "worker"), threading.Event()

@@ -273,6 +273,21 @@ def test_a_registry_that_nothing_is_known_of_is_asked_first(http: HttpClient) ->
         assert len(server.asked) == 4
 
 
+def test_a_connection_that_ends_with_the_last_answer_is_not_used_again(
+    http: HttpClient, authority: Authority
+) -> None:
+    def then(peer: Peer, batch: list[Asked]) -> None:
+        *before, last = [right(each) for each in batch]
+        peer.send(b"".join(before) + last.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+    with Server(in_batches(4, then=then), tls=authority.context()) as server:
+        known = Known(http, server)
+        before = server.connections
+        assert known.blobs(WANTED[:4]) == list(CONTENTS[:4])
+        assert known.blobs(WANTED[4:5]) == list(CONTENTS[4:5])
+        assert server.connections == before + 1
+
+
 def test_manifests_at_once(http: HttpClient, authority: Authority) -> None:
     with Server(handling(right), tls=authority.context()) as server:
         known = Known(http, server)

@@ -78,7 +78,7 @@ def user_add_arguments(parser: "argparse.ArgumentParser") -> None:
   pass show sigstore | countermark sigstore user add alice@example.com --data /srv/trust --password-stdin
   pass show ci | countermark sigstore user add build@ci.example.com --program --data /srv/trust --password-stdin
 
-a server that runs knows of it within two seconds."""
+a server that runs knows of it at once."""
     parser.add_argument("name", metavar="NAME", help="an e-mail address; certificates will name it")
     _data_argument(parser)
     _password_argument(parser)

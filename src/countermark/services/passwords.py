@@ -20,7 +20,8 @@ from countermark.core.ports import Clock
 
 _VERIFIED_LIFE = timedelta(seconds=300)
 _VERIFIED = 4_096  # logins remembered; each costs some 200 bytes
-_RELOAD = timedelta(seconds=2)  # how long a change of the file may stay unnoticed
+# How long those who are remembered may not notice a change of the file; everybody else is held against it as it is.
+_RELOAD = timedelta(seconds=2)
 _CHECKS_AT_ONCE = 2  # bcrypt takes 50 ms and more of a core each
 _CHECK_WAIT_SECONDS = 5.0
 _FAILURES = 20  # wrong passwords for one user from one address, in
@@ -64,7 +65,7 @@ class Passwords:
     """Checks passwords against an htpasswd file, a bounded number at once.
 
     Args:
-        read: gives the file's text as it is now; asked at most every two seconds.
+        read: gives the file's text as it is now; asked before each check with bcrypt, else every two seconds.
         clock: for what is remembered.
         secret: a random key of this process.
     """
@@ -82,9 +83,10 @@ class Passwords:
         self._read_at: datetime | None = None
         self._current(clock())
 
-    def _current(self, now: datetime) -> dict[str, bytes]:
+    def _current(self, now: datetime, *, anew: bool = False) -> dict[str, bytes]:
         with self._lock:
-            if self._read_at is None or not timedelta(0) <= now - self._read_at < _RELOAD:
+            known = self._read_at is not None and timedelta(0) <= now - self._read_at < _RELOAD
+            if anew or not known:
                 text = self._read()
                 if self._read_at is None or text != self._text:
                     self._users = self._parsed(text)
@@ -123,11 +125,13 @@ class Passwords:
         now = self._clock()
         attempts = ((f"{client} {user}", _FAILURES), (client, _FAILURES_OF_CLIENT))
         self._refuse_guessing(attempts, now)
-        users = self._current(now)
-        hashed = users.get(user)
         if not self._slots.acquire(timeout=_CHECK_WAIT_SECONDS):
             raise UnavailableError("too many logins at once", hint="try again")
         try:
+            users = self._current(
+                now, anew=True
+            )  # who was just given an account may use it at once
+            hashed = users.get(user)
             # an unknown user costs what a known one does, so that time does not tell
             matches = _matches(password, hashed or next(iter(users.values()), _NOBODY))
         finally:

@@ -71,9 +71,8 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         """Publish; what was not sent is made anew by the next writer."""
-        self._connection.ask(
-            "GET", f"{self._path}timestamp.json"
-        )  # shake hands before the clock runs
+        # shake hands before the clock runs
+        self._connection.ask("GET", f"{self._path}timestamp.json")
         self._start.wait()
         deadline = time.perf_counter() + self._seconds
         while (

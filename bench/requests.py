@@ -62,9 +62,8 @@ def timestamp_queries(count: int) -> list[bytes]:
     """So many queries of RFC 3161 as cosign sends them: a SHA-256, a nonce, and the certificate wanted."""
     found = []
     for _ in range(count):
-        nonce = bytes([1 + os.urandom(1)[0] % 127]) + os.urandom(
-            7
-        )  # positive, and no longer than it has to be
+        # positive, and no longer than it has to be
+        nonce = bytes([1 + os.urandom(1)[0] % 127]) + os.urandom(7)
         body = b"\x02\x01\x01" + _IMPRINT + sha256(os.urandom(8)).digest()
         body += b"\x02\x08" + nonce + b"\x01\x01\xff"
         found.append(b"\x30" + bytes([len(body)]) + body)

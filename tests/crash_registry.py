@@ -31,9 +31,8 @@ def main(folder: str) -> None:
     assert before.push_manifest("app", "latest", FIRST).status == 201
     for deaths in range(10_000):
         root = f"{folder}/{deaths}"
-        shutil.copytree(
-            origin, root, copy_function=os.link
-        )  # as good as a copy: files are replaced
+        # as good as a copy: files are replaced
+        shutil.copytree(origin, root, copy_function=os.link)
         acknowledged, lived = die_at(deaths, partial(work, root))
         assert not lived or acknowledged[-1:] == ["deleted"], acknowledged
         check(root, acknowledged)

@@ -258,9 +258,8 @@ def multipart(files: Sequence[tuple[str, bytes]] | Mapping[str, bytes]) -> bytes
         disposition = f'form-data; name="files"; filename="{name}"'
         out += f"Content-Disposition: {disposition}\r\n".encode()
         out += b"Content-Type: application/octet-stream\r\n\r\n" + content + b"\r\n"
-    first = (
-        b"" if out else b"\r\n"
-    )  # Go begins the last boundary with one, which ends a part otherwise
+    # Go begins the last boundary with one, which ends a part otherwise
+    first = b"" if out else b"\r\n"
     return out + first + f"--{BOUNDARY}--\r\n".encode()
 
 

@@ -70,9 +70,8 @@ def test_the_life_of_a_repository(
     own = _play(f"{ours.address}/{slug}", tmp_path / "ours", ours, daemon, docker_cli, build)
     for ours_step, their_step in zip(own, theirs, strict=True):
         assert ours_step == their_step
-    assert (
-        sum("[exit 0]" in step for step in theirs) > 15
-    )  # the reference itself did what the script wants of it
+    # the reference itself did what the script wants of it
+    assert sum("[exit 0]" in step for step in theirs) > 15
 
 
 def _play(

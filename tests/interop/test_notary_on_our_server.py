@@ -71,9 +71,8 @@ def test_the_life_of_a_repository(
     gun = f"example.test/{slug}"
     key = _delegation_key(tmp_path)
     theirs = _play(gun, tmp_path / "memory", notary, key)
-    assert (
-        sum("[exit 0]" in step for step in theirs) > 25
-    )  # the reference itself did what the script wants of it
+    # the reference itself did what the script wants of it
+    assert sum("[exit 0]" in step for step in theirs) > 25
     for name, server in (("sql", sql_notary), ("ours", ours)):
         for step, expected in zip(_play(gun, tmp_path / name, server, key), theirs, strict=True):
             assert step == expected

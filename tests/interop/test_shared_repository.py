@@ -62,9 +62,8 @@ def test_one_home_two_tools(
         assert seen == {"docker": expected, "ours": expected}
         consumer.docker("pull", f"{repository}:{tag}").ok()
         consumer.countermark("verify", f"{repository}:{tag}").ok()
-    assert (
-        len(publisher.key_files()) == 2
-    )  # one root key, one for the repository: neither tool made its own
+    # one root key, one for the repository: neither tool made its own
+    assert len(publisher.key_files()) == 2
     assert not list((publisher.trust / "tuf" / repository / "changelist").glob("*.change"))
 
 

@@ -50,9 +50,8 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
     )
     before = os.environ.get("SOFTHSM2_CONF")
-    os.environ["SOFTHSM2_CONF"] = str(
-        conf
-    )  # the module is code in this process, and reads it itself
+    # the module is code in this process, and reads it itself
+    os.environ["SOFTHSM2_CONF"] = str(conf)
     try:
         words = ["--init-token", "--free", "--label", TOKEN, "--pin", PIN, "--so-pin", "5678"]
         subprocess.run([tool, *words], check=True, capture_output=True)

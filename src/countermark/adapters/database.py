@@ -230,9 +230,8 @@ class SqlTrustStore:
             sa.exc.IntegrityError
         ):  # the unique (gun, role, version): a version is never replaced
             raise conflict from None
-        age = (
-            self._memory.age
-        )  # whoever publishes after us makes it another before it is acknowledged
+        # whoever publishes after us makes it another before it is acknowledged
+        age = self._memory.age
         for file in files:
             self._memory.remember(file, age, newest=True)
 

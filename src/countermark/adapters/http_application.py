@@ -51,10 +51,8 @@ class Application:
         self._metrics = Metrics()
         self._workers = Workers(bounds.threads, "worker")
         self._streams = ThreadPoolExecutor(bounds.streams, "stream")
-        self._busy = {
-            False: 0,
-            True: 0,
-        }  # requests in or before the workers, by whether they stream
+        # requests in or before the workers, by whether they stream
+        self._busy = {False: 0, True: 0}
         self.draining = False
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -217,9 +215,7 @@ class Application:
         self._busy[streaming] += 1
         try:
             if not length and "transfer-encoding" not in headers:
-                body: RequestBody = SmallBody(
-                    b""
-                )  # RFC 9112, 6.3: none; there is nothing to wait for
+                body: RequestBody = SmallBody(b"")  # RFC 9112, 6.3: nothing to wait for
             else:
                 reader = BodyReader(receive, self._bounds.idle_seconds)
                 body = await self._body(reader, stated, streaming=streaming)

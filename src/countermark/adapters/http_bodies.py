@@ -18,9 +18,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-PIECE_BYTES = (
-    256 * 1024
-)  # handed to or taken from a worker thread at once: each costs a change of threads
+# handed to or taken from a worker thread at once: each costs a change of threads
+PIECE_BYTES = 256 * 1024
 SHORT_BYTES = 64 * 1024  # of a file that is read whole, by the worker that found it
 
 

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import accumulate
 
-_QUEUE_LINES = (
-    20_000  # not yet written; more are dropped and counted, since a stuck reader must not stop us
-)
+# not yet written; more are dropped and counted, since a stuck reader must not stop us
+_QUEUE_LINES = 20_000
 _BATCH_LINES = 500
 _PAUSE_SECONDS = 0.1
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from countermark.core.ports import Clock
     from countermark.proofs.spki import PublicKey
 
-ANSWER_BYTES = (
-    1024 * 1024
-)  # of a key service; the largest, Vault's list of versions, has some 500 bytes a version
+# of a key service; the largest, Vault's list of versions, has some 500 bytes a version
+ANSWER_BYTES = 1024 * 1024
 _TOKEN_SPARE = timedelta(seconds=60)  # a token is not used in its last minute
 _REASON_CHARS = 200
 

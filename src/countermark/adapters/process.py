@@ -150,9 +150,8 @@ def call(
     import sys  # noqa: PLC0415 - with subprocess
     import tempfile  # noqa: PLC0415 - with subprocess
 
-    hide = (
-        bool(hidden_line) and not sys.stdout.isatty()
-    )  # on a terminal it draws, and is left alone
+    # on a terminal it draws, and is left alone
+    hide = bool(hidden_line) and not sys.stdout.isatty()
     with tempfile.TemporaryFile() as source:
         if given is not None:
             source.write(given)

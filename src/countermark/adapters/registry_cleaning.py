@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UPLOAD_AGE = timedelta(hours=24)  # distribution: 168 h
-GRACE = timedelta(
-    hours=24
-)  # an image whose push takes longer than this may lose a layer, and be refused
+# an image whose push takes longer than this may lose a layer, and be refused
+GRACE = timedelta(hours=24)
 
 
 class Cleaned(Value):

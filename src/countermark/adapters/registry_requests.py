@@ -33,15 +33,13 @@ if TYPE_CHECKING:
 
 PULL, PUSH, DELETE = "pull", "pull,push", "delete"
 _READS = ("GET", "HEAD")
-_WRITTEN_NOW = (
-    500,
-)  # docker-registry's answer to who reads what another is writing; soon it is there
+# docker-registry's answer to who reads what another is writing; soon it is there
+_WRITTEN_NOW = (500,)
 _SHOWN_CHARS = 300  # of what a registry says
 _SHOWN_ERRORS = 3
 _HOMES_KEPT = 256  # of repositories; a gateway is asked about as many as its clients can name
-_UNKNOWN = (
-    ": manifest unknown: manifest unknown"  # what GET would say; an answer to HEAD has no body
-)
+# what GET would say; an answer to HEAD has no body
+_UNKNOWN = ": manifest unknown: manifest unknown"
 
 
 class Call(Value):

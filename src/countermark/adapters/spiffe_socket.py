@@ -24,9 +24,8 @@ _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
 _ACK = _END_STREAM = 0x1
 _END_HEADERS, _PADDED = 0x4, 0x8
 _STREAM = 1
-_FRAME_BYTES = (
-    16_384  # the largest that may come as long as we allow no larger ones (RFC 9113, 4.2)
-)
+# the largest that may come as long as we allow no larger ones (RFC 9113, 4.2)
+_FRAME_BYTES = 16_384
 _FRAMES = 64
 # no dynamic table for what is sent to us, no pushed streams
 _OUR_SETTINGS = b"\x00\x01\x00\x00\x00\x00" + b"\x00\x02\x00\x00\x00\x00"

@@ -6,9 +6,8 @@ from collections.abc import Collection
 
 from countermark.core.ports_hosting import StoredFile
 
-_OVERHEAD_BYTES = (
-    600  # of one remembered file beside its content, so that many small ones count too
-)
+# of one remembered file beside its content, so that many small ones count too
+_OVERHEAD_BYTES = 600
 
 
 class _Repository:

@@ -64,9 +64,8 @@ class SigningChoice(Value):
     algorithm: str = "ecdsa-p256"
 
     def __repr__(self) -> str:
-        return (
-            f"SigningChoice(key={self.key!r}, config_file={self.config_file!r})"  # never the token
-        )
+        # never the token
+        return f"SigningChoice(key={self.key!r}, config_file={self.config_file!r})"
 
 
 class Talk(Value):

@@ -22,22 +22,19 @@ ROOT_ROTATIONS = 1_024  # root files fetched one by one after a long absence. py
 SIGNATURES_PER_FILE = 256  # each costs a verification. notary: none
 
 # Notary v1 server --------------------------------------------------------------------------------
-UPLOAD_BYTES = (
-    110 * MIB
-)  # a whole publish: one file at the client's own limit, and room for the rest
+# a whole publish: one file at the client's own limit, and room for the rest
+UPLOAD_BYTES = 110 * MIB
 UPLOAD_PARTS = 256  # roles in one publish. notary: none
-PUBLICATION_TRIES = (
-    8  # a publish is made anew this often when others publish to the same repository meanwhile
-)
+# a publish is made anew this often when others publish to the same repository meanwhile
+PUBLICATION_TRIES = 8
 PENDING_KEYS = 10_000  # keys made for repositories that were never published. notary: none
 PENDING_KEY_SECONDS = 86_400  # how long such a key is kept when there are too many of them
 GUN_CHARS = 255  # notary's database column
 CHANGEFEED_RECORDS = 1_000  # one page. notary: none
 
 # Registry (OCI distribution 1.1) -------------------------------------------------------------------
-MANIFEST_BYTES = (
-    4 * MIB
-)  # distribution-spec: registries should take 4 MiB; distribution and containerd: 4 MiB
+# distribution-spec: registries should take 4 MiB; distribution and containerd: 4 MiB
+MANIFEST_BYTES = 4 * MIB
 INDEX_MANIFESTS = 4_096  # children of one index
 LAYERS = 4_096  # of one image; moby stops at 125
 TAG_PAGE = 1_000  # tags in one answer when the client asks for no number
@@ -51,15 +48,13 @@ MEDIA_TYPE_CHARS = 255  # RFC 6838: 127 each for type and subtype
 
 # HTTP client ---------------------------------------------------------------------------------------
 CONNECT_SECONDS = 30.0  # docker's trust client: 30
-READ_SECONDS = (
-    60.0  # between two reads of one answer; docker's trust client: none, so it hangs for ever
-)
+# between two reads of one answer; docker's trust client: none, so it hangs for ever
+READ_SECONDS = 60.0
 HEADER_BYTES = 64 * KIB  # all header lines of one answer; Go: 1 MiB
 HEADER_LINES = 128
 AHEAD_BYTES = 32 * KIB  # of requests sent before the first answer is read; socket buffers hold more
-AHEAD_ANSWER_BYTES = (
-    64 * KIB
-)  # of each answer to them; what is said to be longer is asked for alone
+# of each answer to them; what is said to be longer is asked for alone
+AHEAD_ANSWER_BYTES = 64 * KIB
 AHEAD_SECONDS = 10.0  # between two reads of answers asked for ahead; then each is asked for alone
 REDIRECTS = 5  # Go and curl: 10, 50
 RETRIES = 2  # further tries of an idempotent request that met 429, 502, 503, 504 or a reset
@@ -82,16 +77,13 @@ UPLOAD_WHOLE_BYTES = 128 * MIB  # blobs up to here go in one request
 UPLOAD_RESUMES = 3  # of one chunk
 
 # Signatures beside an image (cosign) -----------------------------------------------------------------
-SIGNATURES_PER_IMAGE = (
-    1_000  # looked at; the rest is told of. cosign: 1,000 layers, any number of referrers
-)
+# looked at; the rest is told of. cosign: 1,000 layers, any number of referrers
+SIGNATURES_PER_IMAGE = 1_000
 SIGNATURE_BYTES = 32 * MIB  # one bundle or layer, with an SBOM in it perhaps. cosign: 128 MiB
-SIGNATURES_BYTES = (
-    256 * MIB
-)  # of all of one image together; they are in memory at once. cosign: none
-HELD_ARTIFACT_BYTES = (
-    1024 * MIB
-)  # a file that is signed, where it has to be held whole: pipes, URLs, Ed25519. cosign: none
+# of all of one image together; they are in memory at once. cosign: none
+SIGNATURES_BYTES = 256 * MIB
+# a file that is signed, where it has to be held whole: pipes, URLs, Ed25519. cosign: none
+HELD_ARTIFACT_BYTES = 1024 * MIB
 SIGNATURE_CONNECTIONS = 8  # to a registry at once; as many as are kept
 TUF_FILE_BYTES = 5 * MIB  # of Sigstore's TUF repositories. python-tuf: 5,000,000
 TUF_ROTATIONS = 256  # root files fetched one by one. python-tuf: 256
@@ -136,9 +128,8 @@ CHAIN_CERTIFICATES = 8  # from leaf to root. sigstore-python: 3; Go: none
 CHAIN_CANDIDATES = 64  # certificates among which a chain is looked for
 CHAIN_SIGNATURE_CHECKS = 64  # while looking for it. Go: 100
 CERTIFICATE_CHAIN_BYTES = 512 * KIB  # JSON that brings a certificate log one. trillian: none
-LOG_ENTRIES_PER_ANSWER = (
-    256  # of a certificate log, whatever number is asked for. trillian: 50 to 1,000
-)
+# of a certificate log, whatever number is asked for. trillian: 50 to 1,000
+LOG_ENTRIES_PER_ANSWER = 256
 CERTIFICATE_REQUEST_BYTES = 4 * MIB  # what asks an authority of ours for one. Fulcio: 4 MiB
 SCTS_PER_CERTIFICATE = 16  # sigstore-python: 1; the web's have 2 to 5
 
@@ -165,18 +156,16 @@ DEVICES = 10_000  # devices that wait for somebody to let them in
 DEVICES_PER_CLIENT = 100  # of one address, which may be a whole company's
 USER_CODE_GUESSES = 20  # wrong codes of devices from one address, in USER_CODE_GUESS_SECONDS
 USER_CODE_GUESS_SECONDS = 60.0
-PASSWORD_GUESSES = (
-    100  # wrong passwords for one account from anywhere in an hour (NIST SP 800-63B: 100)
-)
+# wrong passwords for one account from anywhere in an hour (NIST SP 800-63B: 100)
+PASSWORD_GUESSES = 100
 PASSWORD_GUESS_SECONDS = 3_600.0
 REDEEMED_CODES = 10_000  # remembered, so that a second use is noticed
 
 # Policy and configuration (the operator's own, yet an importer or a stranger may have written them) ----
 POLICY_BYTES = 1 * MIB
 POLICY_RULES = 10_000  # loading compares rules of equal rank with each other
-POLICY_WAYS = (
-    20_000  # choices of signers that can fulfil one requirement; the decision may try each
-)
+# choices of signers that can fulfil one requirement; the decision may try each
+POLICY_WAYS = 20_000
 YAML_DEPTH = 32  # the policy language needs 8
 KUBERNETES_BYTES = 16 * MIB  # of a file of manifests; the API server takes 3 MiB each
 KUBERNETES_DEPTH = 100  # custom resources nest deeply, their definitions more

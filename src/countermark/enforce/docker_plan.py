@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from countermark.enforce.dockerfile import Dockerfile
 
-USAGE = (
-    125  # docker's status for words that it does not take, and for whatever keeps run from running
-)
+# docker's status for words that it does not take, and for whatever keeps run from running
+USAGE = 125
 FAILED = 1
 _HEX = frozenset("0123456789abcdef")
 

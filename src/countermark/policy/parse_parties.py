@@ -21,9 +21,8 @@ LATER_SCHEMES = ("notation", "gpg")
 SIGNER_KEYS = (*SCHEMES, "notAfter")
 
 _HEX = frozenset("0123456789abcdef")
-_ROLE = frozenset(
-    "abcdefghijklmnopqrstuvwxyz0123456789-_/"
-)  # notary: data.ValidRole's delegationRegexp
+# notary: data.ValidRole's delegationRegexp
+_ROLE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_/")
 _FIRST_USE = "first-use"
 _TIME_HINT = "write 2027-03-31, or 2027-03-31T12:00:00Z"
 

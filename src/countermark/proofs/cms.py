@@ -92,9 +92,8 @@ def parse(content: bytes) -> SignedData:
     inner = wrapped.take(der.OCTET_STRING)
     wrapped.end()
     certificates = _certificates(data)
-    data.skip(
-        der.context(1)
-    )  # revocation lists: a timestamp is judged at its own time, by the operator's root
+    # revocation lists: a timestamp is judged at its own time, by the operator's root
+    data.skip(der.context(1))
     signers = data.sequence(der.SET)
     data.end()
     signer = _signer(signers.sequence())

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 64
 KEY_BYTES = 32
 
-_PREFIX = (
-    b"SigEd25519 no Ed25519 collisions\x01\x00"  # dom2: flag 1 for "ph", a context of no bytes
-)
+# dom2: flag 1 for "ph", a context of no bytes
+_PREFIX = b"SigEd25519 no Ed25519 collisions\x01\x00"
 _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point
 _D = -121665 * pow(121666, -1, _P) % _P

@@ -39,9 +39,8 @@ if TYPE_CHECKING:
 
 HASH_BYTES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _CURVE_HASHES = {"P-256": "sha256", "P-384": "sha384", "P-521": "sha512"}
-_RSA_BITS = range(
-    2048, 8192 + 1
-)  # sigstore demands 2048; beyond 8192 each check takes longer and longer
+# sigstore demands 2048; beyond 8192 each check takes longer and longer
+_RSA_BITS = range(2048, 8192 + 1)
 _ED25519_BYTES = 64
 
 

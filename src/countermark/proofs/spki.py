@@ -21,9 +21,8 @@ CURVES = {
     der.oid("1.3.132.0.34")[2:]: ("P-384", 384),
     der.oid("1.3.132.0.35")[2:]: ("P-521", 521),
 }
-_RSA_BITS = (
-    16_384  # the largest that OpenSSL verifies with; above, each check takes longer and longer
-)
+# the largest that OpenSSL verifies with; above, each check takes longer and longer
+_RSA_BITS = 16_384
 _RSA_EXPONENT = 2**31 - 1  # Go refuses larger ones
 _ED25519_BYTES = 32
 

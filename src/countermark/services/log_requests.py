@@ -128,9 +128,8 @@ def _hashed_record(asked: Message) -> Record:
     except EvidenceError:
         raise RefusedError(INVALID) from None
     if details == _PURE_ED25519 and key.kind == "ed25519":
-        raise RefusedError(
-            INTERNAL, gateway.INTERNAL
-        )  # Rekor's words: it cannot verify it by a digest
+        # Rekor's words: it cannot verify it by a digest
+        raise RefusedError(INTERNAL, gateway.INTERNAL)
     digest, content = _raw(asked, "digest"), _raw(signature, "content")
     if details not in _ACCEPTED or not _verifies(key, verifier.key_details, digest, content):
         raise RefusedError(INVALID)

@@ -59,9 +59,8 @@ def accept(
         InvalidUpdateError: it is refused.
         StaleUpdateError: the server has something newer.
     """
-    timestamp = stored.newest(
-        TIMESTAMP
-    )  # first: whatever is published after it, the store will notice
+    # first: whatever is published after it, the store will notice
+    timestamp = stored.newest(TIMESTAMP)
     update = Update(stored, uploads, now)
     root = update.root()
     update.check_targets(root)

@@ -128,9 +128,8 @@ class Passwords:
         if not self._slots.acquire(timeout=_CHECK_WAIT_SECONDS):
             raise UnavailableError("too many logins at once", hint="try again")
         try:
-            users = self._current(
-                now, anew=True
-            )  # who was just given an account may use it at once
+            # who was just given an account may use it at once
+            users = self._current(now, anew=True)
             hashed = users.get(user)
             # an unknown user costs what a known one does, so that time does not tell
             matches = _matches(password, hashed or next(iter(users.values()), _NOBODY))

@@ -572,9 +572,8 @@ def test_an_unknown_authority(world: World, tmp_path: Path) -> None:
         ):
             assert client.request(get(server.url, tls=known)).content == b"x"
         with pytest.raises(UnavailableError):
-            client.request(
-                get(server.url)
-            )  # its connection is not used for those who do not know it
+            # its connection is not used for those who do not know it
+            client.request(get(server.url))
 
 
 def test_a_server_that_is_its_own_root(world: World, authority: Authority) -> None:

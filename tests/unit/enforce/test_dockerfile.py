@@ -141,9 +141,8 @@ def test_only_the_names_change() -> None:
         .replace("FROM  alpine:3 ", "FROM  alpine@D ")
         .replace("=tools ", "=tools@D ")
         .replace("from=gcc,", "from=gcc@D,")
-        .replace(
-            "FROM $S", "FROM base"
-        )  # a variable that led to a stage is written out, so that it leads nowhere else
+        # a variable that led to a stage is written out, so that it leads nowhere else
+        .replace("FROM $S", "FROM base")
     )
     assert new.decode() == expected
 

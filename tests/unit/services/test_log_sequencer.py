@@ -207,9 +207,8 @@ def test_a_write_that_fails_loses_nothing(
     shown = opened(store.files[CHECKPOINT].decode()) if before else None
     again = one.add(entry(before))
     assert again.place == before
-    assert (
-        again.is_duplicate
-    )  # it was in the index when a tile could not be written, or was answered
+    # it was in the index when a tile could not be written, or was answered
+    assert again.is_duplicate
     assert failed or writes > 2  # the bundle, the tile, the checkpoint
     assert whole(store) == [entry(number).body for number in range(before + 1)]
     if shown is not None:

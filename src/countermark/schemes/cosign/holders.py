@@ -7,9 +7,8 @@ from countermark.formats.strict_json import Json
 from countermark.proofs import signing_certificates, signing_keys, tokens
 from countermark.schemes.cosign.evidence import Held
 
-_SPARE = timedelta(
-    seconds=30
-)  # that a certificate has to be valid yet, so that services can be asked
+# that a certificate has to be valid yet, so that services can be asked
+_SPARE = timedelta(seconds=30)
 
 
 class KeyHolder:

@@ -356,9 +356,8 @@ class DctPublisher:
         """Begin a repository: the first root key or a new one, a new targets key, the server's own two keys."""
         gun = repository.name
         server = self._servers.server_for(repository)
-        timestamp = Key.parse_loose(
-            server.server_key(gun, TIMESTAMP)
-        )  # asked first: no key is made in vain
+        # asked first: no key is made in vain
+        timestamp = Key.parse_loose(server.server_key(gun, TIMESTAMP))
         snapshot = Key.parse_loose(server.server_key(gun, SNAPSHOT))
         root = self._ring.root()
         targets = self._ring.make(TARGETS, gun)

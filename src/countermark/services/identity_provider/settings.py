@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 from countermark.core.errors import ConfigError
 from countermark.core.value import Value
 
-OUT_OF_BAND = (
-    "urn:ietf:wg:oauth:2.0:oob"  # the code is shown on a page, to be typed into a terminal
-)
+# the code is shown on a page, to be typed into a terminal
+OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 _LOOPBACK = re.compile(
     r"http://(localhost|127\.0\.0\.1|\[::1\])(?::([1-9][0-9]{0,4}))?((?:/[A-Za-z0-9._~-]*)*)"
 )

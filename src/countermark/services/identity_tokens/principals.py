@@ -22,9 +22,8 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # an rfc822Name is ASCII (RFC 5280, 4.2.1.6); a domain of one label is a host of one's own network
 _EMAIL = re.compile(rf"(?=.{{3,254}}\Z){_LOCAL}@{_LABEL}(\.{_LABEL})*")
 _SPIFFE = re.compile(r"spiffe://([a-z0-9._-]{1,255})((/[A-Za-z0-9._-]+)+)")
-_KUBERNETES_NAME = re.compile(
-    r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
-)  # RFC 1123, as Kubernetes has it
+# RFC 1123, as Kubernetes has it
+_KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _URI_CHARS = (
     "!#$%&'()*+,/:;=?@[]~"  # besides letters, digits, "-._": RFC 3986, 2.2, and "%" of escapes
 )

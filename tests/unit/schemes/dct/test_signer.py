@@ -361,9 +361,8 @@ def test_the_last_signer_is_removed_and_the_next_one_signs(
     (warning,) = owner.remove("alice").warnings
     assert "no tag can be pulled" in warning
     assert reader.knows() == Code.BELOW_THRESHOLD
-    bob.sign(
-        "v2", OTHER
-    )  # he has verified alice's list while it counted, so that he can take it over
+    # he has verified alice's list while it counted, so that he can take it over
+    bob.sign("v2", OTHER)
     assert tags(reader.load()) == {"v1": (GOOD, RELEASES, ()), "v2": (OTHER, RELEASES, ("bob",))}
 
 

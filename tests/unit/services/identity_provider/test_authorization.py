@@ -586,9 +586,8 @@ def test_a_redirect_with_a_query_of_its_own() -> None:
     assert header(browser.answer, "location").startswith(f"{place}&code=")
     code = redirected(browser.answer)["code"]
     token = redeem(issuer, code, client_id="web", redirect_uri=place)
-    assert (
-        tokens.unverified_claims(token["id_token"])["aud"] == "web"
-    )  # no certificate for this one
+    # no certificate for this one
+    assert tokens.unverified_claims(token["id_token"])["aud"] == "web"
 
 
 def test_a_redirect_is_not_kept_and_says_nothing_of_us(browser: Browser) -> None:

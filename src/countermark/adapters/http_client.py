@@ -23,7 +23,7 @@ from countermark.core.errors import Code, CountermarkError, InputError, Unavaila
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _RETRIED = frozenset((429, 502, 503, 504))
 _FOLLOWED = frozenset(("GET", "HEAD"))
@@ -175,12 +175,36 @@ class HttpClient:
         RFC 9112, 9.3.2: what may be asked twice may be asked so, and the answers come in order. Not everything
         between us and servers keeps to it, so no error is raised: there are fewer answers than questions, and the
         rest has to be asked for alone. Only its place says which question an answer is to, so this is for what is
-        checked against a digest afterwards.
+        checked against a digest afterwards. Where it sends elsewhere, that is asked in the same way, once.
 
         Args:
             request: a GET; its ``max_bytes`` are for each answer, its ``url``, but for the target, for all.
             targets: path and query of each.
         """
+        answers = self._in_turn(request, targets)
+        for number, answer in self._from_elsewhere(request, answers):
+            answers[number] = answer
+        return answers
+
+    def _from_elsewhere(
+        self, request: HttpRequest, answers: "Sequence[Answer]"
+    ) -> "Iterator[tuple[int, Answer]]":
+        """Ask where those answers that are redirects lead to, and say which of them each answer stands for."""
+        places: dict[tuple[str, str, int], list[tuple[int, HttpRequest]]] = {}
+        for number, answer in enumerate(answers):
+            if answer.status not in _REDIRECTS:
+                continue
+            try:
+                following = _redirected(request.replace(url=answer.url), answer)
+            except UnavailableError:  # told to whoever asks alone
+                continue
+            if following is not None:
+                places.setdefault(following.url.origin, []).append((number, following))
+        for sent in places.values():
+            came = self._in_turn(sent[0][1], [each.url.target for _, each in sent])
+            yield from zip((number for number, _ in sent), came, strict=False)
+
+    def _in_turn(self, request: HttpRequest, targets: "Sequence[str]") -> list[Answer]:
         seconds = min(self._timeouts.read, limits.AHEAD_SECONDS)
         waiting = Waiting(self._timeouts.replace(read=seconds))
         while True:
@@ -212,15 +236,15 @@ class HttpClient:
                 connection.close()
 
 
-def _redirected(request: HttpRequest, stream: Stream) -> HttpRequest | None:
+def _redirected(request: HttpRequest, answer: Stream | Answer) -> HttpRequest | None:
     """The request for the next place, None where there is none; without what only the last one may see.
 
     docker's CAs go along to another origin, as in Go's transport: a private registry's blob store has the same CA,
     and what comes from there must have the right digest anyway.
     """
-    if not request.follow or request.method not in _FOLLOWED or stream.status not in _REDIRECTS:
+    if not request.follow or request.method not in _FOLLOWED or answer.status not in _REDIRECTS:
         return None
-    location = stream.headers.one("location")
+    location = answer.headers.one("location")
     if not location:
         return None
     try:

@@ -141,7 +141,7 @@ class RegistryRequests:
         """Send GETs that differ in their tails alone, without waiting for answers in between; no error is raised.
 
         The answers in their order; None for what was not simply there (200), which has to be asked for by itself.
-        Of a registry that sends elsewhere for such things, or does not answer all of them, that is remembered.
+        Of a registry that does not answer all of them, or sends on and on for such things, that is remembered.
         """
         home = self._home(repository)
         host, first = home.target.host, calls[0]
@@ -156,6 +156,7 @@ class RegistryRequests:
             url=party.url,
             headers=first.headers,
             max_bytes=limits.AHEAD_ANSWER_BYTES,
+            follow=first.follow,
             tls=home.tls,
         )
         scope = f"repository:{party.path}:{first.actions}"

@@ -233,23 +233,91 @@ def test_who_does_not_answer_what_is_asked_ahead_is_asked_one_by_one(
         assert blobs_asked(server) == list(BY_PATH)[4:8]
 
 
-def test_who_sends_elsewhere_for_blobs_is_asked_one_by_one(
+def sending_to(place: str, *, status: int = 307) -> Callable[[Asked], bytes]:
+    """Answer for blobs that they are elsewhere, as registries before a bucket do."""
+
+    def handle(asked: Asked) -> bytes:
+        if "/blobs/" not in asked.path or asked.path.startswith("/store"):
+            return stored(asked) if asked.path.startswith("/store") else right(asked)
+        return answer(status, b"", [("Location", f"{place}/store{asked.path}?signed=1")])
+
+    return handle
+
+
+def stored(asked: Asked) -> bytes:
+    return right(Asked("GET", asked.path[len("/store") :], [], b""))
+
+
+def test_blobs_that_are_elsewhere_are_asked_for_ahead_there_too(
     http: HttpClient, authority: Authority
 ) -> None:
+    """By a batch on one connection to each, and whoever has them is not told who we are."""
+    sizes: list[int] = []
+
+    def bucket(peer: Peer) -> None:
+        batch = [asked for asked in (peer.request() for _ in range(4)) if asked]
+        sizes.append(len(batch))
+        peer.send(b"".join(stored(asked) for asked in batch))
+        peer.hang()
+
+    with Server(bucket, tls=authority.context()) as store:
+        handle = sending_to(store.url)
+
+        def known(asked: Asked) -> bytes:
+            login = asked.header("authorization").startswith("Basic ")
+            return handle(asked) if login else answer(401, b"{}", CHALLENGE)
+
+        with Server(handling(known), tls=authority.context()) as server:
+            assert Known(http, server).blobs(WANTED[:4]) == list(CONTENTS[:4])
+    assert sizes == [4]
+    assert len(server.asked) == 4
+    assert [each.target for each in store.asked] == [
+        f"/store{path}?signed=1" for path in list(BY_PATH)[:4]
+    ]
+    assert not any(each.header("authorization") for each in store.asked)
+
+
+def test_blobs_that_are_elsewhere_on_the_same_server(
+    http: HttpClient, authority: Authority
+) -> None:
+    with Server(handling(sending_to("")), tls=authority.context()) as server:
+        known = Known(http, server)
+        for _ in range(2):
+            server.asked.clear()
+            assert known.blobs(WANTED[:4]) == list(CONTENTS[:4])
+            assert len(server.asked) == 2 * 4
+
+
+@pytest.mark.parametrize("place", ["http://192.0.2.1", "https://[", ""])
+def test_who_sends_where_nobody_goes(http: HttpClient, authority: Authority, place: str) -> None:
+    """From TLS to none, to what is no URL, without a place: whoever asks alone is told so."""
+
     def handle(asked: Asked) -> bytes:
         if "/blobs/" not in asked.path:
             return right(asked)
-        if asked.path.startswith("/store"):
-            return right(Asked("GET", asked.path[len("/store") :], [], b""))
-        return answer(307, b"", [("Location", f"/store{asked.path}")])
+        return answer(307, b"", [("Location", place)] if place else [])
+
+    codes = {"http://192.0.2.1": Code.INSECURE, "https://[": Code.MALFORMED}
+    with Server(handling(handle), tls=authority.context()) as server:
+        known = Known(http, server)
+        assert known.blobs(WANTED[:2]) == [codes.get(place, Code.UNAVAILABLE)] * 2
+
+
+def test_who_sends_on_and_on_is_asked_one_by_one(http: HttpClient, authority: Authority) -> None:
+    def handle(asked: Asked) -> bytes:
+        if asked.path.startswith("/again"):
+            return answer(302, b"", [("Location", f"/store{asked.path[len('/again') :]}")])
+        if asked.path.startswith("/store") or "/blobs/" not in asked.path:
+            return sending_to("")(asked)
+        return answer(307, b"", [("Location", f"/again{asked.path}")])
 
     with Server(handling(handle), tls=authority.context()) as server:
         known = Known(http, server)
         assert known.blobs(WANTED[:4]) == list(CONTENTS[:4])
-        assert len(server.asked) == 4 + 2 * 4
+        assert len(server.asked) == 4 * (2 + 3)
         server.asked.clear()
         assert known.blobs(WANTED[:4]) == list(CONTENTS[:4])
-        assert len(server.asked) == 2 * 4
+        assert len(server.asked) == 4 * 3
 
 
 def test_who_is_asked_says_who_may(http: HttpClient, authority: Authority) -> None:

@@ -27,11 +27,17 @@ class Bodies:
     """Bodies to send, in files that wrk's threads read before the clock runs."""
 
     def __init__(
-        self, file: Path, bodies: Sequence[bytes], kind: str = "application/json", *, once: bool
+        self,
+        file: Path,
+        bodies: Sequence[bytes],
+        kind: str = "application/json",
+        *,
+        once: bool,
+        threads: int = THREADS,
     ) -> None:
-        """Deal them out to the threads; ``once``: none is sent twice, and one too few is an error."""
-        for thread in range(THREADS):
-            own = bodies[thread::THREADS] if once else bodies
+        """Deal them out to so many threads; ``once``: none is sent twice, and one too few is an error."""
+        for thread in range(threads):
+            own = bodies[thread::threads] if once else bodies
             lines = [body if body.startswith(b"{") else body.hex().encode() for body in own]
             file.with_name(f"{file.name}.{thread}").write_bytes(b"\n".join(lines) + b"\n")
         self.words: Words = [file, kind, "once" if once else "again"]

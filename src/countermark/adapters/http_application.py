@@ -10,7 +10,6 @@ import secrets
 import time
 import traceback
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from countermark.adapters.http_bodies import (
@@ -50,7 +49,7 @@ class Application:
         self._log = log
         self._metrics = Metrics()
         self._workers = Workers(bounds.threads, "worker")
-        self._streams = ThreadPoolExecutor(bounds.streams, "stream")
+        self._streams = Workers(bounds.streams, "stream")
         # requests in or before the workers, by whether they stream
         self._busy = {False: 0, True: 0}
         self.draining = False
@@ -178,8 +177,7 @@ class Application:
             )
         if path == "/healthz":
             return Response(status=200, headers=(_JSON,), body=b'{"status":"alive"}\n')
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._streams, self._ready)
+        return await self._streams.run(self._ready)
 
     def _ready(self) -> Response:
         failed = {"server": "draining"} if self.draining else {}
@@ -227,10 +225,8 @@ class Application:
                 body=body,
                 client=call.client,
             )
-            if isinstance(body, SmallBody):
-                return await self._workers.run(self._run, handler, request, call)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._streams, self._run, handler, request, call)
+            workers = self._workers if isinstance(body, SmallBody) else self._streams
+            return await workers.run(self._run, handler, request, call)
         finally:
             self._busy[streaming] -= 1
 
@@ -277,8 +273,8 @@ class Application:
 
     def close(self) -> None:
         """Let go of the workers without waiting for those that are stuck."""
-        self._workers.close()
-        self._streams.shutdown(wait=False, cancel_futures=True)
+        for workers in (self._workers, self._streams):
+            workers.close()
 
 
 def _headers(raw: Headers) -> dict[str, str]:

@@ -8,9 +8,10 @@ fills the memory. Whoever stands still for too long is cut off.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from typing import Any
 
+from countermark.adapters.http_workers import Workers
 from countermark.core.errors import Code, InputError
 from countermark.core.ports_hosting import FileRange, Response
 
@@ -169,9 +170,9 @@ class StreamedBody:
 class Sender:
     """Sends one response; ``size`` counts the bytes of its body as they leave."""
 
-    def __init__(self, send: Send, executor: Executor, idle_seconds: float) -> None:
+    def __init__(self, send: Send, workers: Workers, idle_seconds: float) -> None:
         self._send = send
-        self._executor = executor
+        self._workers = workers
         self._idle_seconds = idle_seconds
         self.started = False
         self.size = 0
@@ -217,16 +218,13 @@ class Sender:
     async def _file(
         self, status: int, headers: list[tuple[bytes, bytes]], part: FileRange, *, head_only: bool
     ) -> None:
-        loop = asyncio.get_running_loop()
-        descriptor = await loop.run_in_executor(self._executor, _open, part)
+        descriptor = await self._workers.run(_open, part)
         try:
             await self.start(status, headers)
             position, end = part.start, part.start if head_only else part.start + part.length
             while position < end:
                 count = min(PIECE_BYTES, end - position)
-                piece = await loop.run_in_executor(
-                    self._executor, os.pread, descriptor, count, position
-                )
+                piece = await self._workers.run(os.pread, descriptor, count, position)
                 if not piece:
                     raise OSError(f"{part.path} became shorter while it was sent")
                 position += len(piece)
@@ -243,19 +241,18 @@ class Sender:
         *,
         head_only: bool,
     ) -> None:
-        loop = asyncio.get_running_loop()
         try:
             # the first piece before the head: what goes wrong at once can still be told
-            piece = None if head_only else await loop.run_in_executor(self._executor, _next, body)
+            piece = None if head_only else await self._workers.run(_next, body)
             await self.start(status, headers)
             while piece is not None:
                 await self._piece(piece, more=True)
-                piece = await loop.run_in_executor(self._executor, _next, body)
+                piece = await self._workers.run(_next, body)
             await self._piece(b"", more=False)
         finally:
             close = getattr(body, "close", None)
             if close is not None:
-                await loop.run_in_executor(self._executor, close)
+                await self._workers.run(close)
 
 
 def _length(response: Response) -> int | None:

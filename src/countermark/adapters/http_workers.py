@@ -27,7 +27,7 @@ class Workers:
     async def run(self, work: Callable[..., T], *words: Any) -> T:
         """Run ``work(*words)`` in a thread; return what it returns, raise what it raises.
 
-        Who is cancelled meanwhile waits no longer; the work is done all the same.
+        Who is cancelled meanwhile waits no longer; what has not begun by then is not done.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -48,7 +48,7 @@ class Workers:
         while call := self._calls.get():
             future, work, words = call
             try:
-                result, error = work(*words), None
+                result, error = None if future.cancelled() else work(*words), None
             except BaseException as raised:  # noqa: BLE001 - it is the caller's
                 result, error = None, raised
             try:

@@ -102,6 +102,26 @@ def test_who_is_cancelled_waits_no_longer() -> None:
     asyncio.run(main())
 
 
+def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+    done: list[int] = []
+
+    async def main() -> None:
+        workers, gate = Workers(1, "worker"), threading.Event()
+        stuck = asyncio.create_task(workers.run(gate.wait, WAIT_SECONDS))
+        given_up = asyncio.create_task(workers.run(done.append, 1))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        gate.set()
+        await stuck
+        await workers.run(done.append, 2)
+        assert done == [2]
+        workers.close()
+
+    asyncio.run(main())
+
+
 def test_what_is_closed_ends_and_does_not_begin_what_waits() -> None:
     done: list[int] = []
 
@@ -131,12 +151,17 @@ def test_what_is_closed_ends_and_does_not_begin_what_waits() -> None:
 
 
 def test_a_thread_outlives_the_loop_that_it_worked_for() -> None:
-    gate = threading.Event()
+    gate, begun = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert gate.wait(WAIT_SECONDS)
 
     async def main() -> list[threading.Thread]:
         workers = Workers(1, "worker")
-        task = asyncio.create_task(workers.run(gate.wait, WAIT_SECONDS))
+        task = asyncio.create_task(workers.run(work))
         await asyncio.sleep(0)
+        assert begun.wait(WAIT_SECONDS)  # what has not begun would not be done at all
         task.cancel()
         return list(workers._threads)
 

@@ -103,7 +103,7 @@ class RegistryClient:
         self,
         repository: Repository,
         wanted: "Sequence[tuple[Digest, int]]",
-        at_once: int = limits.SIGNATURE_CONNECTIONS,
+        at_once: int,
     ) -> "list[tuple[bytes, str] | CountermarkError]":
         """Fetch several manifests, on so many connections at most: of each what ``manifest`` returns or raises.
 
@@ -187,7 +187,7 @@ class RegistryClient:
         self,
         repository: Repository,
         wanted: "Sequence[tuple[Digest, int]]",
-        at_once: int = limits.SIGNATURE_CONNECTIONS,
+        at_once: int,
     ) -> "list[bytes | CountermarkError]":
         """Fetch several small blobs, of which digest and size are given, in the same way."""
         from countermark.adapters import registry_many  # noqa: PLC0415 - as above

@@ -150,17 +150,9 @@ class RegistryRequests:
         kind = (host, first.tail.partition("/")[0])
         if kind in self._one_by_one or (host not in self._schemes and is_loopback(party.url.host)):
             return [None] * len(calls)
-        base = f"/v2/{home.target.path}/"
-        request = HttpRequest(
-            method="GET",
-            url=party.url,
-            headers=first.headers,
-            max_bytes=limits.AHEAD_ANSWER_BYTES,
-            follow=first.follow,
-            tls=home.tls,
-        )
-        scope = f"repository:{party.path}:{first.actions}"
-        came = self._client.ahead(request, [base + call.tail for call in calls], party, scope)
+        request = _request(home, first, party.url).replace(max_bytes=limits.AHEAD_ANSWER_BYTES)
+        targets = [_target(home, call) for call in calls]
+        came = self._client.ahead(request, targets, party, _scope(party, first))
         if len(came) < len(calls) or any(300 <= answer.status < 400 for answer in came):
             if len(self._one_by_one) >= _HOMES_KEPT:
                 self._one_by_one.clear()
@@ -190,7 +182,7 @@ class RegistryRequests:
         schemes = ("https", "http") if loopback else (known or "https",)
         for scheme in schemes:
             party = home.party(scheme)
-            url = call.at or party.url.replace(target=f"/v2/{target.path}/{call.tail}")
+            url = call.at or party.url.replace(target=_target(home, call))
             try:
                 stream = self._asked(home, party, call, url)
             except NotTlsError as error:
@@ -209,22 +201,10 @@ class RegistryRequests:
         raise AssertionError("the last scheme returns or raises")
 
     def _asked(self, home: _Home, party: Party, call: Call, url: Url) -> Stream:
-        tls = home.tls
-        request = HttpRequest(
-            method=call.method,
-            url=url,
-            headers=call.headers,
-            body=call.body,
-            length=call.length,
-            max_bytes=call.max_bytes,
-            follow=call.follow,
-            tls=tls,
-            retry=_WRITTEN_NOW if call.method in _READS else call.retry,
-        )
+        request = _request(home, call, url)
         if url.origin != party.url.origin:  # elsewhere we are nobody
-            return self._client.ask_anonymously(request.replace(tls=tls.without_client()))
-        scope = f"repository:{party.path}:{call.actions}"
-        return self._client.ask(request, party, scope, *call.also)
+            return self._client.ask_anonymously(request.replace(tls=home.tls.without_client()))
+        return self._client.ask(request, party, _scope(party, call), *call.also)
 
     def _refusal(
         self, stream: Stream, repository: "Repository", home: _Home, call: Call
@@ -248,6 +228,28 @@ class RegistryRequests:
         if status < 400 or status >= 500 or status in (408, 425, 429):
             return UnavailableError(message, status=status)
         return RefusedError(message, status=status, body=content)
+
+
+def _target(home: _Home, call: Call) -> str:
+    return f"/v2/{home.target.path}/{call.tail}"
+
+
+def _scope(party: Party, call: Call) -> str:
+    return f"repository:{party.path}:{call.actions}"
+
+
+def _request(home: _Home, call: Call, url: Url) -> HttpRequest:
+    return HttpRequest(
+        method=call.method,
+        url=url,
+        headers=call.headers,
+        body=call.body,
+        length=call.length,
+        max_bytes=call.max_bytes,
+        follow=call.follow,
+        tls=home.tls,
+        retry=_WRITTEN_NOW if call.method in _READS else call.retry,
+    )
 
 
 def _said(error: UnavailableError, method: str, url: Url) -> UnavailableError:

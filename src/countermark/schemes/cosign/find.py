@@ -168,7 +168,8 @@ class _Search:
             except CountermarkError as error:
                 outcomes[number] = error
         found: list[Material] = []
-        for number, outcome in sorted(outcomes.items(), key=lambda item: item[0]):
+        for number in sorted(outcomes):
+            outcome = outcomes[number]
             if isinstance(outcome, CountermarkError):
                 self._note(places[number].name, places[number].path, outcome)
             else:
@@ -179,19 +180,20 @@ class _Search:
         self, places: list[_Place], outcomes: "dict[int, Material | CountermarkError]"
     ) -> dict[int, oci.Descriptor]:
         """The layers to read, by the places' numbers; those of referrers stand in their manifests."""
-        layers = {n: place.layer for n, place in enumerate(places) if place.layer is not None}
         referrers = {n: place.referrer for n, place in enumerate(places) if place.referrer}
         wanted = [(each.digest, each.size) for each in referrers.values()]
-        manifests = self._store.many_manifests(self._repository, wanted, self._at_once)
-        for number, manifest in zip(referrers, manifests, strict=True):
+        found = self._store.many_manifests(self._repository, wanted, self._at_once)
+        manifests = dict(zip(referrers, found, strict=True))
+        layers: dict[int, oci.Descriptor] = {}
+        for number, place in enumerate(places):
             try:
-                layer = _signature_in(manifest)
+                layer = _signature_in(manifests[number]) if place.referrer else place.layer
             except CountermarkError as error:
                 outcomes[number] = error
             else:
                 if layer is not None:
                     layers[number] = layer
-        return dict(sorted(layers.items(), key=lambda item: item[0]))
+        return layers
 
     def _affordable(
         self,

@@ -33,9 +33,10 @@ class Bodies:
         kind: str = "application/json",
         *,
         once: bool,
-        threads: int = THREADS,
+        connections: int = CONNECTIONS,
     ) -> None:
-        """Deal them out to so many threads; ``once``: none is sent twice, and one too few is an error."""
+        """Deal them out to wrk's threads; ``once``: none is sent twice, and one too few is an error."""
+        threads = _threads(connections)
         for thread in range(threads):
             own = bodies[thread::threads] if once else bodies
             lines = [body if body.startswith(b"{") else body.hex().encode() for body in own]
@@ -51,8 +52,13 @@ def wrk(
     Raises:
         RuntimeError: one was not, or there was none.
     """
-    threads = min(THREADS, connections)
-    words: Words = [find("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    words: Words = [
+        find("wrk"),
+        f"-t{_threads(connections)}",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--latency",
+    ]
     words += ["--timeout", "30s"]
     words += ["-s", _SCRIPT, url, "--", *bodies.words] if bodies else [url]
     outcome = run(words, BASE_ENVIRONMENT).ok()
@@ -64,6 +70,10 @@ def wrk(
     if not rate or p50 is None or p99 is None:
         raise RuntimeError(outcome.out)
     return Load(float(rate[1]), p50, p99)
+
+
+def _threads(connections: int) -> int:
+    return min(THREADS, connections)
 
 
 def shown(loads: Sequence[Load], *, half: bool = False) -> str:

@@ -48,7 +48,7 @@ def rows(stack: Stack, profile: Profile) -> list[Row]:
         say(f"  proofs, round {number + 1}")
         for size, log in logs.items():
             entries = log_entries(MOST_A_SECOND * profile.wrk_seconds)
-            bodies = Bodies(stack.folder / "entries", entries, once=True, threads=1)
+            bodies = Bodies(stack.folder / "entries", entries, once=True, connections=1)
             url = f"{log.server.url}/api/v2/log/entries"
             loads[size].append(wrk(url, profile.wrk_seconds, connections=1, bodies=bodies))
             proofs[size].append(_proofs(stack, log.server.data / "sigstore" / "tiles"))
